@@ -1,0 +1,3 @@
+package gemm
+
+var allMicros = []*Micro{&Generic, &NEON_4x16}
