@@ -1,0 +1,163 @@
+// Package target names machines: operating system, architecture and the CPU
+// features that kernels may be chosen from. It parses what --target takes and
+// knows no kernel and no plan.
+//
+//	t, err := target.Parse("linux/amd64+avx2")
+package target
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/runtime/cpu"
+)
+
+// Target is a machine to compile for.
+type Target struct {
+	OS       string       // "" is any: artifacts do not depend on it
+	Arch     string       // GOARCH, or "generic" for every one
+	Features cpu.Features // that alternatives may need; the artifact still runs where some are missing
+}
+
+// Generic is the architecture whose artifacts hold no assembly and run on
+// every GOARCH.
+const Generic = "generic"
+
+// archs are the architectures with kernels of their own.
+var archs = []string{"amd64", "arm64"}
+
+// Known lists what Parse takes as architectures, with a sentence each.
+func Known() [][2]string {
+	return [][2]string{
+		{"native", "this machine: its architecture with the features it has (capped by MLC_CPU)"},
+		{"amd64", "x86-64: generic, AVX2 and AVX-512 alternatives in one artifact"},
+		{"arm64", "AArch64: generic and NEON alternatives in one artifact"},
+		{"generic", "plain Go kernels for every other GOARCH"},
+	}
+}
+
+// Parse reads "native", or [os/]arch with features added ("+avx2": only the
+// baseline and these) or taken away ("-avx512"). Error: kind Usage.
+func Parse(s string) (Target, error) {
+	name, mods := s, ""
+	if i := strings.IndexAny(s, "+-"); i >= 0 {
+		name, mods = s[:i], s[i:]
+	}
+	var t Target
+	if i := strings.IndexByte(name, '/'); i >= 0 {
+		t.OS, name = name[:i], name[i+1:]
+		if t.OS == "" {
+			return t, diag.New(diag.Usage, "--target=%s: empty operating system", s)
+		}
+	}
+	switch {
+	case name == "native" && t.OS == "":
+		if err := cpu.HostErr(); err != nil {
+			return t, err
+		}
+		t.Arch, t.Features = runtime.GOARCH, cpu.Host()
+		if !slices.Contains(archs, t.Arch) {
+			t.Arch = Generic
+		}
+	case slices.Contains(archs, name):
+		t.Arch, t.Features = name, cpu.All(name)
+	case name == Generic:
+		t.Arch = Generic
+	default:
+		return t, diag.New(diag.Usage, "--target=%s: unknown architecture%s (have amd64, arm64, generic for every other GOARCH, native)", s, suggest(name))
+	}
+	return t, t.apply(s, mods)
+}
+
+func suggest(name string) string {
+	for _, a := range append([]string{Generic, "native"}, archs...) {
+		if len(a) == len(name) && sortedText(a) == sortedText(name) || strings.HasPrefix(a, name) && name != "" {
+			return fmt.Sprintf(", did you mean %s?", a)
+		}
+	}
+	switch name {
+	case "x86_64", "x64", "x86-64":
+		return ", did you mean amd64?"
+	case "aarch64", "armv8":
+		return ", did you mean arm64?"
+	}
+	return ""
+}
+
+func sortedText(s string) string {
+	b := []byte(s)
+	slices.Sort(b)
+	return string(b)
+}
+
+// apply reads "+feat,-feat" (commas optional between signs).
+func (t *Target) apply(s, mods string) error {
+	plus := cpu.Features(0)
+	narrowed := false
+	for mods != "" {
+		sign := mods[0]
+		mods = mods[1:]
+		end := strings.IndexAny(mods, "+-")
+		if end < 0 {
+			end = len(mods)
+		}
+		name := strings.Trim(mods[:end], ",")
+		mods = mods[end:]
+		f, err := cpu.ParseFeature(name)
+		if err != nil || f.Arch() != t.Arch {
+			return diag.New(diag.Usage, "--target=%s: unknown feature %q (have %s)", s, name, cpu.All(t.Arch))
+		}
+		if sign == '-' {
+			t.Features &^= above(t.Arch, f)
+			continue
+		}
+		plus |= below(t.Arch, f)
+		narrowed = true
+	}
+	if narrowed {
+		t.Features &= plus
+	}
+	return nil
+}
+
+// below is f with what its level includes; above is f with what builds on it.
+func below(arch string, f cpu.Features) cpu.Features {
+	for _, l := range cpu.Levels(arch) {
+		if l.Features&f != 0 {
+			return l.Features
+		}
+	}
+	return f
+}
+
+func above(arch string, f cpu.Features) cpu.Features {
+	out, on := cpu.Features(0), cpu.Features(0)
+	for _, l := range cpu.Levels(arch) {
+		if l.Features&f != 0 {
+			out |= l.Features &^ on
+		} else {
+			on = l.Features
+		}
+	}
+	return out
+}
+
+// String is the canonical form, which Parse takes back.
+func (t Target) String() string {
+	s := t.Arch
+	if t.OS != "" {
+		s = t.OS + "/" + s
+	}
+	if t.Features != cpu.All(t.Arch) {
+		if t.Features == 0 {
+			for _, f := range strings.Split(cpu.All(t.Arch).String(), ",") {
+				return s + "-" + f
+			}
+		}
+		s += "+" + strings.ReplaceAll(t.Features.String(), ",", "+")
+	}
+	return s
+}

@@ -1,0 +1,143 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
+)
+
+// Frame is where the buffers of one function lie, for given symbols.
+type Frame struct {
+	Dims   [][]int // extents per slot; nil where they are not known before the run
+	Offset []int   // byte offset per Buf slot with memory of its own, through aliases; -1 else
+	Size   int     // bytes of the whole frame
+}
+
+// Env gives the value of a symbol, false if it is not bound.
+type Env func(name string) (int64, bool)
+
+// bufAlign is the alignment of every buffer.
+const bufAlign = tensor.Align
+
+// maxFrame bounds the size of one frame, so that hostile extents fail early.
+const maxFrame = 1 << 46
+
+// Layout places the buffers of f. Buffers whose live ranges overlap never
+// overlap in memory. Greedy by size: the largest buffer first, each at the
+// lowest offset that is free over its live range (best known simple heuristic
+// for static inference memory; deterministic). Errors: extents that do not
+// hold for these symbols (kind Shape), a frame beyond all bounds (kind Limit).
+func Layout(f *Func, env Env) (*Frame, error) {
+	fr := &Frame{Dims: make([][]int, len(f.Slots)), Offset: make([]int, len(f.Slots))}
+	type buf struct {
+		slot        int
+		size        int
+		first, last int32
+		off         int
+	}
+	var bufs []buf
+	owner := make([]int, len(f.Slots)) // index into bufs per owning slot
+	for i := range f.Slots {
+		s := &f.Slots[i]
+		fr.Offset[i] = -1
+		owner[i] = -1
+		dims, err := EvalDims(s.Type, env)
+		if err != nil {
+			if s.Kind == Buf {
+				return nil, &diag.Error{Kind: diag.Shape, Node: fmt.Sprintf("value %q", s.Name), Have: s.Type.String(), Err: err}
+			}
+			continue
+		}
+		fr.Dims[i] = dims
+		if s.Kind != Buf || s.Alias != None {
+			continue
+		}
+		n, ok := tensor.Count(dims)
+		if !ok {
+			return nil, &diag.Error{Kind: diag.Shape, Node: fmt.Sprintf("value %q", s.Name), Have: fmt.Sprint(dims), Want: "extents of 0 or more that fit memory"}
+		}
+		size := (s.Type.DType.Bytes(n) + bufAlign - 1) &^ (bufAlign - 1)
+		owner[i] = len(bufs)
+		bufs = append(bufs, buf{slot: i, size: size, first: s.First, last: s.Last})
+	}
+	// An aliased buffer lives as long as its aliases, and is as large as the largest.
+	for i := range f.Slots {
+		if s := &f.Slots[i]; s.Kind == Buf && s.Alias != None {
+			r := f.Root(SlotID(i))
+			if f.Slots[r].Kind == Buf && owner[r] >= 0 {
+				b := &bufs[owner[r]]
+				b.first, b.last = min(b.first, s.First), max(b.last, s.Last)
+				n, _ := tensor.Count(fr.Dims[i])
+				b.size = max(b.size, (s.Type.DType.Bytes(n)+bufAlign-1)&^(bufAlign-1))
+			}
+		}
+	}
+	order := make([]int, len(bufs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return bufs[b].size - bufs[a].size })
+	var placed []int // indices into bufs, by offset
+	for _, i := range order {
+		b := &bufs[i]
+		for _, j := range placed {
+			o := &bufs[j]
+			if o.last < b.first || b.last < o.first || o.off+o.size <= b.off {
+				continue
+			}
+			if b.off+b.size <= o.off {
+				break
+			}
+			b.off = o.off + o.size
+		}
+		at, _ := slices.BinarySearchFunc(placed, b.off, func(j, off int) int {
+			if bufs[j].off <= off {
+				return -1
+			}
+			return 1
+		})
+		placed = slices.Insert(placed, at, i)
+		fr.Size = max(fr.Size, b.off+b.size)
+		if fr.Size > maxFrame || fr.Size < 0 {
+			return nil, &diag.Error{Kind: diag.Limit, Port: "memory for intermediate values", Have: "more than 64 TiB", Want: "less"}
+		}
+	}
+	for i := range bufs {
+		fr.Offset[bufs[i].slot] = bufs[i].off
+	}
+	for i := range f.Slots {
+		if s := &f.Slots[i]; s.Kind == Buf && s.Alias != None {
+			if r := f.Root(SlotID(i)); owner[r] >= 0 {
+				fr.Offset[i] = bufs[owner[r]].off
+			}
+		}
+	}
+	return fr, nil
+}
+
+// Root follows aliases to the slot that owns the memory.
+func (f *Func) Root(s SlotID) SlotID {
+	for f.Slots[s].Alias != None {
+		s = f.Slots[s].Alias
+	}
+	return s
+}
+
+// EvalDims computes the extents of a ranked tensor type. Error: a symbol is
+// not bound, or an expression does not hold.
+func EvalDims(t tensor.Type, env Env) ([]int, error) {
+	if !t.Ranked() {
+		return nil, fmt.Errorf("extents are known only while running")
+	}
+	out := make([]int, len(t.Dims))
+	for i, d := range t.Dims {
+		v, err := d.Eval(env)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = int(v)
+	}
+	return out, nil
+}

@@ -1,0 +1,205 @@
+package layers
+
+import (
+	"bufio"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mlc-go/mlc"
+
+// root is the repository's folder.
+func root(t *testing.T) string {
+	t.Helper()
+	d, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// list reads the folder list: package path to line number, and the line of
+// the edge wall.
+func list(t *testing.T) (line map[string]int, wall int) {
+	t.Helper()
+	f, err := os.Open(filepath.Join(root(t), "docs/architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	line = map[string]int{}
+	inList, n := false, 0
+	for s := bufio.NewScanner(f); s.Scan(); n++ {
+		text := s.Text()
+		switch {
+		case strings.HasPrefix(text, "```"):
+			inList = !inList
+			continue
+		case !inList:
+			continue
+		case strings.HasPrefix(text, "---"):
+			wall = n
+			continue
+		}
+		entry := text
+		if strings.HasPrefix(entry, "mlc (root package)") {
+			line[module] = n
+			continue
+		}
+		if i := strings.Index(entry, "  "); i >= 0 {
+			entry = entry[:i]
+		}
+		for _, p := range expand(entry) {
+			line[module+"/"+p] = n
+		}
+	}
+	return line, wall
+}
+
+// expand turns "passes/{lowrank,cluster}" into its members.
+func expand(s string) []string {
+	i, j := strings.IndexByte(s, '{'), strings.IndexByte(s, '}')
+	if i < 0 || j < i {
+		return []string{s}
+	}
+	var out []string
+	for _, m := range strings.Split(s[i+1:j], ",") {
+		out = append(out, s[:i]+m+s[j+1:])
+	}
+	return out
+}
+
+// imports gives the module-internal and third-party imports of every package
+// with Go files, test files left out; build tags are ignored so that every
+// platform's files count.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	base := root(t)
+	err := filepath.WalkDir(base, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if n := d.Name(); p != base && (strings.HasPrefix(n, ".") || strings.HasPrefix(n, "_") || n == "testdata") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
+			return nil
+		}
+		rel, _ := filepath.Rel(base, filepath.Dir(p))
+		pkg := module
+		if rel != "." {
+			pkg += "/" + filepath.ToSlash(rel)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		if _, ok := out[pkg]; !ok {
+			out[pkg] = nil
+		}
+		for _, im := range f.Imports {
+			path, _ := strconv.Unquote(im.Path.Value)
+			if strings.Contains(path, ".") && !slices.Contains(out[pkg], path) {
+				out[pkg] = append(out[pkg], path)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestLayers(t *testing.T) {
+	line, wall := list(t)
+	if len(line) < 30 || wall == 0 {
+		t.Fatalf("found %d packages in docs/architecture.md, wall at %d", len(line), wall)
+	}
+	for pkg, ims := range imports(t) {
+		at, ok := line[pkg]
+		if !ok {
+			t.Errorf("%s is not listed in docs/architecture.md", pkg)
+			continue
+		}
+		for _, im := range ims {
+			inside := im == module || strings.HasPrefix(im, module+"/")
+			switch {
+			case inside && line[im] >= at:
+				t.Errorf("%s (line %d) imports %s (line %d)", pkg, at+1, im, line[im]+1)
+			case !inside && at < wall && !strings.HasPrefix(im, "golang.org/x/sys"):
+				t.Errorf("%s stands above the edge wall and imports %s", pkg, im)
+			}
+		}
+	}
+}
+
+// TestRuntimeDeps: what an application links with runtime alone. The golden
+// file changes only by intent.
+func TestRuntimeDeps(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "./runtime")
+	cmd.Dir = root(t)
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	b, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var got []string
+	for _, p := range strings.Fields(string(b)) {
+		if strings.Contains(p, ".") && !strings.HasPrefix(p, "vendor/") {
+			got = append(got, p)
+		}
+	}
+	slices.Sort(got)
+	text := strings.Join(got, "\n") + "\n"
+	golden := filepath.Join("testdata", "runtime-deps.txt")
+	if os.Getenv("MLC_UPDATE") != "" {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("go list -deps ./runtime changed (MLC_UPDATE=1 rewrites %s):\n%s", golden, text)
+	}
+	for _, p := range got {
+		if !strings.HasPrefix(p, module) && !strings.HasPrefix(p, "golang.org/x/sys") {
+			t.Errorf("runtime depends on %s", p)
+		}
+	}
+}
+
+// TestCommandDeps: heavy modules stay out of the command.
+func TestCommandDeps(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "./tools/mlc")
+	cmd.Dir = root(t)
+	b, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for _, p := range strings.Fields(string(b)) {
+		for _, heavy := range []string{"nats", "parquet", "prometheus", "otel"} {
+			if strings.Contains(p, heavy) {
+				t.Errorf("tools/mlc depends on %s", p)
+			}
+		}
+	}
+}
