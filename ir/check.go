@@ -151,7 +151,8 @@ func checkPorts(q *Query) error {
 		p := &ports[min(i, len(ports)-1)]
 		f := q.Input(i)
 		if i >= len(q.In) || !f.Present() {
-			if !p.Optional && !p.Variadic {
+			// A variadic port may have no value, but none that is absent.
+			if !p.Optional && (!p.Variadic || i < len(q.In)) {
 				return fault("", "input "+p.Name, "none", "one")
 			}
 			continue
@@ -162,8 +163,9 @@ func checkPorts(q *Query) error {
 	}
 	if variadic {
 		p := &ports[len(ports)-1]
-		if n := len(q.In) - len(ports) + 1; n < p.MinCount {
-			return fault("", "inputs "+p.Name, fmt.Sprint(max(n, 0)), fmt.Sprintf("at least %d", p.MinCount))
+		// Absent trailing inputs are left off, so there may be fewer than ports.
+		if n := max(len(q.In)-len(ports)+1, 0); n < p.MinCount {
+			return fault("", "inputs "+p.Name, fmt.Sprint(n), fmt.Sprintf("at least %d", p.MinCount))
 		}
 	}
 	if outVar := len(d.Out) > 0 && d.Out[len(d.Out)-1].Variadic; q.NOut > len(d.Out) && !outVar {

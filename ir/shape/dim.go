@@ -272,9 +272,9 @@ func (d Dim) Div(o Dim) Dim {
 			return makeDim(whole).Add(Int(floorDiv(rc, c)))
 		}
 		// floor(floor(a/b)/c) = floor(a/(b*c)) for positive b, c.
-		if t := r.terms(); len(whole) == 0 && len(t) == 1 && t[0].coef == 1 && len(t[0].atoms) == 1 && t[0].atoms[0].op == '/' {
-			if b, ok := t[0].atoms[0].b.Const(); ok && b > 0 {
-				return t[0].atoms[0].a.Div(Int(b * c))
+		if t := r.terms(); len(t) == 1 && t[0].coef == 1 && len(t[0].atoms) == 1 && t[0].atoms[0].op == '/' {
+			if b, ok := t[0].atoms[0].b.Const(); ok && b > 0 && b <= math.MaxInt64/c {
+				return makeDim(whole).Add(t[0].atoms[0].a.Div(Int(b * c)))
 			}
 		}
 		return makeDim(whole).Add(quotient(r, o))

@@ -1,6 +1,8 @@
 package shape
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -86,6 +88,17 @@ func TestAlgebraKeepsValues(t *testing.T) {
 			t.Fatalf("substituted %v = %d, %v, want %d", s, v, err, want)
 		}
 	})
+}
+
+// A product of sums must not multiply out without bound.
+func TestParseBlowUp(t *testing.T) {
+	s := "(a0+b0)"
+	for i := 1; i < 60; i++ {
+		s = fmt.Sprintf("(%s*(a%d+b%d))", s, i, i)
+	}
+	if _, err := Parse(s); err == nil || !strings.Contains(err.Error(), "more than 1000 terms") {
+		t.Errorf("have %v, want an error about terms", err)
+	}
 }
 
 func FuzzParse(f *testing.F) {

@@ -9,6 +9,9 @@ import (
 // maxParseDepth bounds the nesting of a parsed expression.
 const maxParseDepth = 100
 
+// maxParseTerms bounds the terms of a product.
+const maxParseTerms = 1000
+
 // Parse reads a dim expression of the .mir grammar:
 //
 //	dimexpr = int | name | "(" dimexpr ("+"|"-"|"*"|"/") dimexpr ")" | "bcast(" dimexpr "," dimexpr ")"
@@ -77,6 +80,11 @@ func (p *parser) expr(depth int) (Dim, error) {
 		case '-':
 			return a.Sub(b), nil
 		case '*':
+			// Products of sums multiply out: a short text could name billions
+			// of terms. What String writes multiplies single terms only.
+			if len(a.terms())*len(b.terms()) > maxParseTerms {
+				return Dim{}, fmt.Errorf("dim expression has more than %d terms", maxParseTerms)
+			}
 			return a.Mul(b), nil
 		}
 		if b.Is(0) {

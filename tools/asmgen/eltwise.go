@@ -12,7 +12,7 @@ const eltwiseDir = "runtime/kernel/eltwise"
 // each element, for the doc, and the vector program.
 type eltFunc struct {
 	name, expr string
-	unroll     int // vectors a step of the main loop
+	unroll     int // vectors side by side in the main loop, where registers suffice
 	body       func(p *vecProg)
 }
 
@@ -20,32 +20,32 @@ type eltFunc struct {
 var eltFuncs = []eltFunc{
 	{"neg", "-x[i]", 4, func(p *vecProg) { p.Xor(p.Arg(0), p.Bits(1<<31)) }},
 	{"abs", "abs(x[i])", 4, func(p *vecProg) { p.And(p.Arg(0), p.Bits(1<<31-1)) }},
-	{"sqrt", "sqrt(x[i])", 2, func(p *vecProg) { p.Sqrt(p.Arg(0)) }},
+	{"sqrt", "sqrt(x[i])", 4, func(p *vecProg) { p.Sqrt(p.Arg(0)) }},
 	{"floor", "floor(x[i])", 4, func(p *vecProg) { p.Floor(p.Arg(0)) }},
 	{"ceil", "ceil(x[i])", 4, func(p *vecProg) { p.Ceil(p.Arg(0)) }},
 	{"round", "roundToEven(x[i])", 4, func(p *vecProg) { p.Round(p.Arg(0)) }},
 	{"relu", "x[i] if !(x[i] < 0), else 0", 4, func(p *vecProg) { p.Max(p.F(0), p.Arg(0)) }},
-	{"exp", "vecmath.Exp32(x[i])", 2, func(p *vecProg) { eltExp(p, p.Arg(0)) }},
-	{"expsub", "vecmath.Exp32(x[i] - a)", 2, func(p *vecProg) { eltExp(p, p.Sub(p.Arg(0), p.Param(0))) }},
-	{"log", "vecmath.Log32(x[i])", 2, eltLog},
-	{"tanh", "vecmath.Tanh32(x[i])", 2, func(p *vecProg) { eltTanh(p, p.Arg(0)) }},
-	{"sigmoid", "vecmath.Sigmoid32(x[i])", 2, eltSigmoid},
-	{"erf", "vecmath.Erf32(x[i])", 1, func(p *vecProg) { eltErf(p, p.Arg(0)) }},
-	{"gelu", "vecmath.Gelu32(x[i])", 1, eltGelu},
-	{"gelutanh", "vecmath.GeluTanh32(x[i])", 1, eltGeluTanh},
+	{"exp", "vecmath.Exp32(x[i])", 4, func(p *vecProg) { eltExp(p, p.Arg(0)) }},
+	{"expsub", "vecmath.Exp32(x[i] - a)", 4, func(p *vecProg) { eltExp(p, p.Sub(p.Arg(0), p.Param(0))) }},
+	{"log", "vecmath.Log32(x[i])", 4, eltLog},
+	{"tanh", "vecmath.Tanh32(x[i])", 4, func(p *vecProg) { eltTanh(p, p.Arg(0)) }},
+	{"sigmoid", "vecmath.Sigmoid32(x[i])", 4, eltSigmoid},
+	{"erf", "vecmath.Erf32(x[i])", 4, func(p *vecProg) { eltErf(p, p.Arg(0)) }},
+	{"gelu", "vecmath.Gelu32(x[i])", 4, eltGelu},
+	{"gelutanh", "vecmath.GeluTanh32(x[i])", 4, eltGeluTanh},
 	{"clip", "min(max(x[i], a), b), NaN stays", 4, func(p *vecProg) { p.Min(p.Param(1), p.Max(p.Param(0), p.Arg(0))) }},
 	{"leakyrelu", "a * x[i] if x[i] < 0, else x[i]", 4, func(p *vecProg) { eltLeaky(p, p.Arg(0), p.Param(0)) }},
 	{"adds", "x[i] + a", 4, func(p *vecProg) { p.Add(p.Arg(0), p.Param(0)) }},
 	{"rsubs", "a - x[i]", 4, func(p *vecProg) { p.Sub(p.Param(0), p.Arg(0)) }},
 	{"muls", "x[i] * a", 4, func(p *vecProg) { p.Mul(p.Arg(0), p.Param(0)) }},
-	{"divs", "x[i] / a", 2, func(p *vecProg) { p.Div(p.Arg(0), p.Param(0)) }},
-	{"rdivs", "a / x[i]", 2, func(p *vecProg) { p.Div(p.Param(0), p.Arg(0)) }},
+	{"divs", "x[i] / a", 4, func(p *vecProg) { p.Div(p.Arg(0), p.Param(0)) }},
+	{"rdivs", "a / x[i]", 4, func(p *vecProg) { p.Div(p.Param(0), p.Arg(0)) }},
 	{"mins", "min32(x[i], a)", 4, func(p *vecProg) { eltMin(p, p.Arg(0), p.Param(0)) }},
 	{"maxs", "max32(x[i], a)", 4, func(p *vecProg) { eltMax(p, p.Arg(0), p.Param(0)) }},
 	{"add", "x[i] + y[i]", 4, func(p *vecProg) { p.Add(p.Arg(0), p.Arg(1)) }},
 	{"sub", "x[i] - y[i]", 4, func(p *vecProg) { p.Sub(p.Arg(0), p.Arg(1)) }},
 	{"mul", "x[i] * y[i]", 4, func(p *vecProg) { p.Mul(p.Arg(0), p.Arg(1)) }},
-	{"div", "x[i] / y[i]", 2, func(p *vecProg) { p.Div(p.Arg(0), p.Arg(1)) }},
+	{"div", "x[i] / y[i]", 4, func(p *vecProg) { p.Div(p.Arg(0), p.Arg(1)) }},
 	{"min", "min32(x[i], y[i])", 4, func(p *vecProg) { eltMin(p, p.Arg(0), p.Arg(1)) }},
 	{"max", "max32(x[i], y[i])", 4, func(p *vecProg) { eltMax(p, p.Arg(0), p.Arg(1)) }},
 	{"prelu", "y[i] * x[i] if x[i] < 0, else x[i]", 4, func(p *vecProg) { eltLeaky(p, p.Arg(0), p.Arg(1)) }},
@@ -69,6 +69,7 @@ func eltwiseFiles() []*Asm {
 	cy.emit()
 	cz.emit()
 	cn.emit()
+	tailTable(y)
 	halfX86(y, ymm)
 	halfX86(z, zmm)
 	halfNEON(n)
@@ -140,10 +141,9 @@ func eltLog(p *vecProg) {
 		vecmath.LogC4, vecmath.LogC5, vecmath.LogC6, vecmath.LogC7)
 	l := p.FMA(p.Mul(f, f), q, f)
 	l = p.FMA(n, p.F(vecmath.Ln2Hi), l)
-	l = p.Select(p.Less(x, p.Bits(0x7f800000)), l, x)        // +Inf and NaN stay
-	l = p.Select(p.Less(p.F(0), x), l, p.Bits(0xff800000))   // zero, for now negative and NaN too
+	l = p.Select(p.Less(p.F(0), x), l, p.Bits(0xff800000))    // zero; the next lines mend the others
 	l = p.Select(p.Less(x, p.F(0)), p.Bits(vecmath.NaN32), l) // negative
-	p.Select(p.Unord(x, x), x, l)
+	p.Select(p.Less(x, p.Bits(0x7f800000)), l, x)             // +Inf and NaN stay
 }
 
 func eltTanh(p *vecProg, x int) int {

@@ -17,6 +17,8 @@ type Family struct {
 // here is all the registration there is.
 var families = []Family{
 	{"gemm", gemmFiles},
+	{"eltwise", eltwiseFiles},
+	{"dwconv", dwconvFiles},
 }
 
 // An Output is one generated file, its path relative to the repository root.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -28,7 +29,6 @@ const (
 	vAnd
 	vOr
 	vXor
-	vAndNot // ^a & b
 	vAddI
 	vSubI
 	vShl    // left by imm
@@ -101,7 +101,6 @@ func (p *vecProg) FromInt(a int) int       { return p.add(vFromInt, 0, a) }
 func (p *vecProg) And(a, b int) int        { return p.add(vAnd, 0, a, b) }
 func (p *vecProg) Or(a, b int) int         { return p.add(vOr, 0, a, b) }
 func (p *vecProg) Xor(a, b int) int        { return p.add(vXor, 0, a, b) }
-func (p *vecProg) AndNot(a, b int) int     { return p.add(vAndNot, 0, a, b) }
 func (p *vecProg) AddI(a, b int) int       { return p.add(vAddI, 0, a, b) }
 func (p *vecProg) SubI(a, b int) int       { return p.add(vSubI, 0, a, b) }
 func (p *vecProg) Shl(a int, s uint32) int { return p.add(vShl, s, a) }
@@ -132,11 +131,16 @@ func (p *vecProg) finish() {
 	p.nodes[len(p.nodes)-1].lastUse = len(p.nodes)
 }
 
-// regAlloc hands out vector registers to the values of a vecProg in order.
-// A value's register is free for the result of the node that uses it last.
+// maxCopies bounds how many vectors go through a program side by side.
+const maxCopies = 8
+
+// regAlloc hands out vector registers to the values of a vecProg in order,
+// each for several copies of the program that run side by side. A value's
+// register is free for the result of the node that uses it last.
 type regAlloc struct {
 	free []int
-	of   map[int]int // node to register
+	of   map[int]int // node*maxCopies+copy to register
+	copy int         // the copy that methods speak of
 }
 
 func newRegAlloc(first, last int) *regAlloc {
@@ -149,12 +153,14 @@ func newRegAlloc(first, last int) *regAlloc {
 
 func (r *regAlloc) take() int {
 	if len(r.free) == 0 {
-		panic("asmgen: out of vector registers")
+		panic(errRegisters)
 	}
 	i := r.free[len(r.free)-1]
 	r.free = r.free[:len(r.free)-1]
 	return i
 }
+
+var errRegisters = errors.New("asmgen: out of vector registers")
 
 func (r *regAlloc) give(i int) {
 	if slices.Contains(r.free, i) {
@@ -163,15 +169,52 @@ func (r *regAlloc) give(i int) {
 	r.free = append(r.free, i)
 }
 
+// at is the register of a node, has whether it has one.
+func (r *regAlloc) at(node int) int { return r.of[node*maxCopies+r.copy] }
+
+func (r *regAlloc) has(node int) bool {
+	_, ok := r.of[node*maxCopies+r.copy]
+	return ok
+}
+
+func (r *regAlloc) set(node, reg int) int {
+	r.of[node*maxCopies+r.copy] = reg
+	return reg
+}
+
+// drop forgets a node's register without freeing it.
+func (r *regAlloc) drop(node int) { delete(r.of, node*maxCopies+r.copy) }
+
+// dies reports whether node i is the last to use the register of value a.
+func (r *regAlloc) dies(p *vecProg, a, i int) bool { return r.has(a) && p.nodes[a].lastUse == i }
+
 // release frees the registers of the operands of node i that die there.
 func (r *regAlloc) release(p *vecProg, i int) {
-	for k, a := range p.nodes[i].in {
-		if slices.Contains(p.nodes[i].in[:k], a) {
-			continue
-		}
-		if reg, ok := r.of[a]; ok && p.nodes[a].lastUse == i {
-			r.give(reg)
-			delete(r.of, a)
+	for _, a := range p.nodes[i].in {
+		if r.dies(p, a, i) {
+			r.give(r.at(a))
+			r.drop(a)
 		}
 	}
+}
+
+// overwrite hands the register of the dying operand a to node i.
+func (r *regAlloc) overwrite(p *vecProg, i, a int) {
+	reg := r.at(a)
+	r.drop(a)
+	r.release(p, i)
+	r.set(i, reg)
+}
+
+// fits reports whether emitting finds enough registers.
+func fits(emit func()) (ok bool) {
+	defer func() {
+		if e := recover(); e == errRegisters {
+			ok = false
+		} else if e != nil {
+			panic(e)
+		}
+	}()
+	emit()
+	return true
 }

@@ -1,0 +1,85 @@
+package codegen
+
+import (
+	"context"
+	goruntime "runtime"
+
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/exec"
+	"github.com/mlc-go/mlc/runtime/kernel/all"
+)
+
+// NewExecutor compiles modules in memory and runs them on this host's CPU with
+// the given number of threads. Options that write or stop are ignored.
+func NewExecutor(o Options, threads int) ir.Executor { return &executor{o, threads} }
+
+type executor struct {
+	o       Options
+	threads int
+}
+
+// Compile implements ir.Executor; m is not changed.
+func (e *executor) Compile(ctx context.Context, m *ir.Module) (ir.Exec, error) {
+	o := e.o
+	o.Stop = ""
+	if o.Kernels == nil {
+		o.Kernels = all.Set()
+	}
+	a, err := Build(ctx, Graph(m), o)
+	if err != nil {
+		return nil, err
+	}
+	if p := a.program; p.Arch != goruntime.GOARCH && p.Arch != "generic" {
+		return nil, diag.New(diag.Usage, "target %s cannot run here", p.Target)
+	}
+	x, err := exec.New(a.program, o.Kernels, cpu.Host())
+	if err != nil {
+		return nil, err
+	}
+	return &session{a, x.NewSession(e.threads, 0), make([]tensor.Value, len(a.program.Main().Results))}, nil
+}
+
+type session struct {
+	a   *Artifact
+	s   *exec.Session
+	out []tensor.Value
+}
+
+// Run implements ir.Exec: in holds every parameter of main, those of states
+// included (their values are ignored).
+func (s *session) Run(ctx context.Context, in []tensor.Value) ([]tensor.Value, error) {
+	return s.out, s.s.Run(ctx, in, s.out)
+}
+
+// State implements ir.Exec.
+func (s *session) State(name string) (tensor.Value, error) {
+	i, err := s.state(name)
+	if err != nil {
+		return tensor.Value{}, err
+	}
+	return s.s.State(i), nil
+}
+
+// SetState implements ir.Exec.
+func (s *session) SetState(name string, v tensor.Value) error {
+	i, err := s.state(name)
+	if err != nil {
+		return err
+	}
+	return s.s.SetState(i, v)
+}
+
+func (s *session) state(name string) (int, error) {
+	for i := range s.a.program.States {
+		if s.a.program.States[i].Name == name {
+			return i, nil
+		}
+	}
+	return 0, diag.New(diag.Usage, "no state %q", name)
+}
+
+// Close implements ir.Exec.
+func (s *session) Close() error { s.s.Close(); return s.a.Close() }

@@ -1,0 +1,142 @@
+package onnx
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
+)
+
+// survey looks at every node that would be imported, and finds the operators
+// that cannot be: a person wants to see all of them at once, before any other
+// fault.
+type survey struct {
+	*importer
+	found map[string]*missing
+	order []*missing
+	seen  map[string]bool // functions
+}
+
+type missing struct {
+	err   *diag.Error
+	count int
+}
+
+func newSurvey(im *importer) *survey {
+	return &survey{importer: im, found: map[string]*missing{}, seen: map[string]bool{}}
+}
+
+func (v *survey) run(g *onnxpb.GraphProto, opsets map[string]int) {
+	v.nodes(g.GetNode(), &scope{opsets: opsets})
+	for _, m := range v.order {
+		if m.count > 1 {
+			m.err.Node += " and " + plural(m.count-1, "other node")
+		}
+		v.fail(m.err)
+	}
+}
+
+func (v *survey) nodes(nodes []*onnxpb.NodeProto, s *scope) {
+	for i, n := range nodes {
+		label := s.label(n, i)
+		for _, a := range n.GetAttribute() {
+			if g := a.GetG(); g != nil {
+				v.nodes(g.GetNode(), s.inner(nil, s.path+label+"/"))
+			}
+		}
+		key := funcKey(n.GetDomain(), n.GetOpType(), n.GetOverload())
+		if f := v.funcs[key]; f != nil {
+			if !v.seen[key] {
+				v.seen[key] = true
+				where := "function " + quote(f.GetName())
+				v.nodes(f.GetNode(), &scope{opsets: v.opsets(f.GetOpsetImport(), s.opsets, where), calls: s.source(label)})
+			}
+			continue
+		}
+		if e := v.lookup(n, s); e != nil {
+			v.miss(e, s.where(label))
+		}
+	}
+}
+
+// lookup says what keeps a node from being imported, nil if nothing does.
+func (v *survey) lookup(n *onnxpb.NodeProto, s *scope) *diag.Error {
+	domain := domainOf(n.GetDomain())
+	opset, imported := s.opsets[domain]
+	full := fullName(domain, n.GetOpType())
+	op := full
+	if imported {
+		op += ", opset " + strconv.Itoa(opset)
+	}
+	unsupported := func(format string, a ...any) *diag.Error {
+		return &diag.Error{Kind: diag.Unsupported, Op: op, Err: fmt.Errorf(format, a...)}
+	}
+	def := v.opt.Ops.Lookup(full)
+	switch {
+	case def == nil || def == ir.ConstDef || domain == "mlc":
+		hint := ""
+		if near := v.near(n.GetOpType(), domain); near != "" {
+			hint = "; did you mean " + near
+		}
+		return unsupported("no such operator in domain %s, and the model has no function of that name%s", domainName(domain), hint)
+	case !imported:
+		return &diag.Error{Kind: diag.BadModel, Op: op, Err: fmt.Errorf("the model's opset_import does not list domain %s", domainName(domain))}
+	case domain == "" && opset < OldestOpset && def.SchemaAt(opset) != def.SchemaAt(OldestOpset):
+		return unsupported("before opset %d the operator had another form (supported: opset %d to %d)", OldestOpset, OldestOpset, ir.NewestOpset)
+	case def.SchemaAt(opset) == 0:
+		return unsupported("the operator is younger: it came with opset %d of %s", def.Since[0], domainName(domain))
+	}
+	return nil
+}
+
+func (v *survey) miss(e *diag.Error, where string) {
+	key := e.Op
+	if m := v.found[key]; m != nil {
+		m.count++
+		return
+	}
+	e.Node = "node " + quote(where)
+	m := &missing{err: e, count: 1}
+	v.found[key] = m
+	v.order = append(v.order, m)
+}
+
+// near is the operator whose name is most like an unknown one.
+func (v *survey) near(name, domain string) string {
+	best, dist := "", max(1, len(name)/4)+1
+	for _, d := range v.opt.Ops.All() {
+		if d.Domain == "mlc" || d.Domain == domain && d.Name == name {
+			continue
+		}
+		if n := distance(strings.ToLower(name), strings.ToLower(d.Name), dist); n < dist {
+			best, dist = d.FullName(), n
+		}
+	}
+	return best
+}
+
+// distance is the number of edits between two names, at most limit.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(a) > 1<<8 {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return min(limit, row[len(b)])
+}
