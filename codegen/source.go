@@ -207,3 +207,32 @@ func (s Source) digest(raw *onnx.Raw) (string, error) {
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
+
+// IsArtifact says whether the source is compiled already.
+func (s Source) IsArtifact() (bool, error) {
+	if s.module != nil {
+		return false, nil
+	}
+	head, err := s.head()
+	if err != nil {
+		return false, diag.In(s.Name(), diag.BadModel, err)
+	}
+	return artifact.IsArtifact(head), nil
+}
+
+// Path is the file behind the source, "" if it is none on disk.
+func (s Source) Path() string {
+	if s.fsys != nil {
+		return ""
+	}
+	return s.path
+}
+
+// All reads the whole source.
+func (s Source) All() ([]byte, error) {
+	b, err := s.all()
+	if err != nil {
+		return nil, diag.In(s.Name(), diag.BadModel, err)
+	}
+	return b, nil
+}

@@ -10,7 +10,18 @@ import (
 type selector func(fl *funcLowerer, n *ir.Node) (bool, error)
 
 // selectors has an entry per operator that some kernel computes.
-var selectors = map[string]selector{}
+var selectors = map[string]selector{
+	"Conv": single, "ConvTranspose": single, "MatMul": single, "Gemm": single,
+	"LSTM":      selectLSTM,
+	"mlc.Fused": selectFused,
+
+	"Add": elementwise, "Sub": elementwise, "Mul": elementwise, "Div": elementwise, "Min": elementwise, "Max": elementwise,
+	"Pow": elementwise, "Sqrt": elementwise, "Exp": elementwise, "Log": elementwise, "Neg": elementwise, "Abs": elementwise,
+	"Floor": elementwise, "Ceil": elementwise, "Round": elementwise, "Erf": elementwise, "Reciprocal": elementwise, "Relu": elementwise,
+	"LeakyRelu": elementwise, "PRelu": elementwise, "Clip": elementwise, "Sigmoid": elementwise, "Tanh": elementwise, "Gelu": elementwise,
+	"Elu": elementwise, "Selu": elementwise, "HardSigmoid": elementwise, "HardSwish": elementwise, "Softplus": elementwise, "Softsign": elementwise,
+	"Mish": elementwise, "Swish": elementwise, "Sum": elementwise, "Cast": selectCast,
+}
 
 // alts lists the kernels for an op and constant format, best first; nil if
 // there is none for the target.
@@ -20,4 +31,51 @@ func (l *lowerer) alts(op, format string) []plan.Alt {
 		out = append(out, plan.Alt{Kernel: d.ID})
 	}
 	return out
+}
+
+// single lowers a product or convolution that stands alone.
+func single(fl *funcLowerer, n *ir.Node) (bool, error) { return fl.anchor(n, n, nil) }
+
+// selectFused lowers a group whose kind some kernel computes at once.
+func selectFused(fl *funcLowerer, n *ir.Node) (bool, error) {
+	body := n.Regions[0]
+	for i, p := range body.Params {
+		fl.same[p] = n.In[i]
+	}
+	var nodes []*ir.Node
+	for _, c := range body.Nodes {
+		if c.Const == nil {
+			nodes = append(nodes, c)
+		}
+	}
+	if len(nodes) == 0 || len(body.Results) != 1 || body.Results[0].Value.Node != nodes[len(nodes)-1] {
+		return false, nil
+	}
+	switch n.Attrs.Str("kind") {
+	case "epilogue":
+		return fl.anchor(n, nodes[0], nodes[1:])
+	case "eltwise":
+		return fl.eltwise(n, nodes)
+	}
+	return false, nil
+}
+
+// anchor lowers product or convolution a and the nodes after it, its epilogue,
+// which together are n.
+func (fl *funcLowerer) anchor(n, a *ir.Node, rest []*ir.Node) (bool, error) {
+	t := a.Out[0].Type
+	if !computed(t.DType) || !t.Ranked() {
+		return false, nil
+	}
+	switch a.OpName() {
+	case "Conv":
+		return fl.conv(n, a, rest)
+	case "ConvTranspose":
+		return fl.convTranspose(n, a, rest)
+	case "MatMul":
+		return fl.matmul(n, a, rest)
+	case "Gemm":
+		return fl.gemm(n, a, rest)
+	}
+	return false, nil
 }

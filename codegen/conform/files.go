@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -125,6 +126,23 @@ func inArchive(p string) ([]folder, error) {
 	var out []folder
 	for _, d := range dirs {
 		out = append(out, folder{d, byDir[d], "model.onnx"})
+	}
+	return out, nil
+}
+
+// Find loads every case under a path: a folder, a tree of them, or a .tar.zst.
+func Find(p string) ([]*Case, error) {
+	fs, err := find(p)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Case
+	for _, f := range fs {
+		c, err := load(f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		out = append(out, c)
 	}
 	return out, nil
 }

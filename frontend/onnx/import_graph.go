@@ -205,6 +205,9 @@ func (im *importer) sort(nodes []*onnxpb.NodeProto, s *scope) (order []int, need
 	for i := range nodes {
 		if cycle := t.visit(i); cycle != nil {
 			im.fail(cycleFault(nodes, cycle, s))
+			for o := range maker {
+				s.vals[o] = binding{bad: true}
+			}
 			return nil, needs
 		}
 	}

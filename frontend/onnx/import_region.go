@@ -76,7 +76,7 @@ func (im *importer) region(g *onnxpb.GraphProto, name, label string, types []ir.
 	faults := len(im.faults)
 	blamed := true
 	r := b.Region(name, func(_ ir.Emitter, f *ir.Func) {
-		in := s.inner(f, s.path+label+"/")
+		in := s.inner(f, label+"/")
 		for i, p := range g.GetInput() {
 			if !im.fresh(in, "input", p.GetName()) {
 				return

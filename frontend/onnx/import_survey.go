@@ -44,7 +44,7 @@ func (v *survey) nodes(nodes []*onnxpb.NodeProto, s *scope) {
 		label := s.label(n, i)
 		for _, a := range n.GetAttribute() {
 			if g := a.GetG(); g != nil {
-				v.nodes(g.GetNode(), s.inner(nil, s.path+label+"/"))
+				v.nodes(g.GetNode(), s.inner(nil, label+"/"))
 			}
 		}
 		key := funcKey(n.GetDomain(), n.GetOpType(), n.GetOverload())
@@ -104,11 +104,12 @@ func (v *survey) miss(e *diag.Error, where string) {
 	v.order = append(v.order, m)
 }
 
-// near is the operator whose name is most like an unknown one.
+// near is the operator whose name is most like an unknown one: the same name
+// in another domain, or one that differs by a typing error.
 func (v *survey) near(name, domain string) string {
-	best, dist := "", max(1, len(name)/4)+1
+	best, dist := "", 1+min(2, len(name)/4)
 	for _, d := range v.opt.Ops.All() {
-		if d.Domain == "mlc" || d.Domain == domain && d.Name == name {
+		if d.Domain == "mlc" {
 			continue
 		}
 		if n := distance(strings.ToLower(name), strings.ToLower(d.Name), dist); n < dist {

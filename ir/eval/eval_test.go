@@ -180,6 +180,18 @@ func TestWrongInference(t *testing.T) {
 	wantErr(t, err, diag.Internal, `node "liar_1" (Liar-1): internal error: value of output 0 against its inferred type: have f32[1,2], want f32[N]`)
 }
 
+// Where the module states more than inference knows, a wrong value is the
+// statement's fault.
+func TestWrongStatement(t *testing.T) {
+	m := module(t, func(m *ir.Module, b *ir.Builder, fn *ir.Func) {
+		y := b.Op("Big", nil, fn.AddParam("x", tensor.T(f, n)))
+		y.Type = tensor.T(f, shape.Int(7))
+		fn.AddResult("y", y)
+	})
+	_, err := eval.Run(context.Background(), m, []tensor.Value{vec(5)})
+	wantErr(t, err, diag.Shape, "value of output 0 against the type stated for it: axis 0: have f32[5], want f32[7]")
+}
+
 func TestNodeError(t *testing.T) {
 	m := module(t, func(m *ir.Module, b *ir.Builder, fn *ir.Func) {
 		b.Source = []string{"f1"}

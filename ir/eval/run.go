@@ -93,8 +93,7 @@ func (fr *frame) step(s *step) error {
 			continue
 		}
 		if x := fr.env.match(&out[i], n.Out[i].Type, "output "+quote(n.Out[i].Name)); x != nil {
-			return &diag.Error{Kind: diag.Internal, Node: n.Label(), Op: n.Def.VersionedName(),
-				Port: fmt.Sprintf("value of output %d against its inferred type", i), Have: x.have, Want: x.want, Err: x.err}
+			return fr.mistyped(n, i, &out[i], x)
 		}
 		fr.vals[slot] = out[i]
 		fr.bytes[slot], own = own, 0
@@ -108,6 +107,29 @@ func (fr *frame) step(s *step) error {
 		fr.vals[slot], fr.bytes[slot] = tensor.Value{}, 0
 	}
 	return nil
+}
+
+// mistyped says whose fault it is that output i is not of the type it carries.
+// Text may state a run-time dim or a rank more exactly than inference knows
+// it: where the value is of the inferred type, that statement is wrong. Else
+// inference is.
+func (fr *frame) mistyped(n *ir.Node, i int, v *tensor.Value, x *mismatch) error {
+	e := &diag.Error{Kind: diag.Internal, Node: n.Label(), Op: n.Def.VersionedName(),
+		Port: fmt.Sprintf("value of output %d against its inferred type", i), Have: x.have, Want: x.want, Err: x.err}
+	if n.Const != nil || n.Func == nil || n.Func.Module == nil {
+		return e
+	}
+	q := ir.NewQuery(n.Func.Module, n)
+	fresh := 0
+	q.Prior, q.Fresh = nil, func() shape.Dim {
+		fresh++
+		return shape.Sym(fmt.Sprintf("?%d", fresh))
+	}
+	fs, err := ir.Infer(q)
+	if err == nil && (&env{outer: fr.env}).match(v, fs[i].Type, "") == nil {
+		e.Kind, e.Port = diag.Shape, fmt.Sprintf("value of output %d against the type stated for it", i)
+	}
+	return e
 }
 
 // fault gives err the node's name, except for the end of the context.

@@ -16,7 +16,7 @@ var families = []func() []*ir.OpDef{
 	logicOps,
 	compareOps,
 	activationOps,
-	unaryOps,
+	unaryOps, roundingOps, eluOps, reduceNormOps,
 	shapeOps, movementOps, joinOps, padOps, indexOps, constantOps, resizeOps, controlOps, fusedOps,
 	matmulOps,
 	convOps,

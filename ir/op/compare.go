@@ -11,7 +11,7 @@ import (
 )
 
 // compareOps are the comparisons.
-func compareOps() []*ir.OpDef { return []*ir.OpDef{equalOp(), lessOp(), greaterOp()} }
+func compareOps() []*ir.OpDef { return []*ir.OpDef{equalOp(), lessOp(), greaterOp(), lessOrEqualOp(), greaterOrEqualOp()} }
 
 // noGradBool is the reason that comparisons and logic share.
 const noGradBool = "the result is bool"
@@ -82,4 +82,30 @@ func greaterOp() *ir.OpDef {
 		},
 	}, numerics, "A > B, elementwise with broadcasting. NaN compares false.",
 		func(lo, hi int64) (bool, bool) { return lo > 0, hi <= 0 })
+}
+
+func lessOrEqualOp() *ir.OpDef {
+	return comparison(ir.OpDef{
+		Name: "LessOrEqual", Since: []int{12, 16}, Source: "ONNX LessOrEqual-16",
+		Eval: ref.LessOrEqual, Ref: &ref.LessOrEqualDesc,
+		Downgrade: map[int]lower{12: withoutBF16(12, nil)},
+		Examples: []ir.Case{
+			tensorCase("floats", "hand calculation", nil, truths(true, true, false), vec(1, 2, float32(math.NaN())), vec(2, 2, 2)),
+			tensorCase("integers", "hand calculation", nil, truths(false, true), i64s(3, 2), i64s(2)),
+		},
+	}, numerics, "A <= B, elementwise with broadcasting. NaN compares false.",
+		func(lo, hi int64) (bool, bool) { return hi <= 0, lo > 0 })
+}
+
+func greaterOrEqualOp() *ir.OpDef {
+	return comparison(ir.OpDef{
+		Name: "GreaterOrEqual", Since: []int{12, 16}, Source: "ONNX GreaterOrEqual-16",
+		Eval: ref.GreaterOrEqual, Ref: &ref.GreaterOrEqualDesc,
+		Downgrade: map[int]lower{12: withoutBF16(12, nil)},
+		Examples: []ir.Case{
+			tensorCase("floats", "hand calculation", nil, truths(false, true, false), vec(1, 2, float32(math.NaN())), vec(2, 2, 2)),
+			tensorCase("integers", "hand calculation", nil, truths(true, true), i64s(3, 2), i64s(2)),
+		},
+	}, numerics, "A >= B, elementwise with broadcasting. NaN compares false.",
+		func(lo, hi int64) (bool, bool) { return lo >= 0, hi < 0 })
 }

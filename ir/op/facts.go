@@ -126,12 +126,16 @@ func axisC(id string, extra int) ir.C {
 	}}
 }
 
-// vectorC is the constraint that an operand is a vector (or, in models that
-// exporters wrote so, a scalar).
+// maxAxes bounds the vectors that name axes or extents, so that a hostile type
+// cannot make inference build a shape of a billion axes.
+const maxAxes = 128
+
+// vectorC is the constraint that an operand is a short vector (or, in models
+// that exporters wrote so, a scalar).
 func vectorC(id, name string, i int) ir.C {
-	return ir.C{ID: id, Text: name + " is a vector", Check: func(q *ir.Query) error {
-		if f := q.Input(i); f.Present() && f.Type.Rank() > 1 {
-			return ir.Fault(name, f.Type.String(), "a vector")
+	return ir.C{ID: id, Text: fmt.Sprintf("%s is a vector of at most %d elements", name, maxAxes), Check: func(q *ir.Query) error {
+		if f := q.Input(i); f.Present() && (f.Type.Rank() > 1 || lengthOf(f) > maxAxes) {
+			return ir.Fault(name, f.Type.String(), fmt.Sprintf("a vector of at most %d elements", maxAxes))
 		}
 		return nil
 	}}

@@ -58,3 +58,7 @@ func oneActivation(s irtest.Sample) violation {
 	s.Attrs["activations"] = attr.Strs("Tanh")
 	return violation{s, 0}
 }
+
+func sampleOf(d *ir.OpDef, in ...tensor.Tensor) irtest.Sample {
+	return irtest.Sample{Attrs: d.Complete(nil), In: tensor.Vs(in...)}
+}

@@ -9,7 +9,7 @@ import (
 )
 
 // logicOps are the operators on bools, and the choice by them.
-func logicOps() []*ir.OpDef { return []*ir.OpDef{andOp(), orOp(), notOp(), whereOp()} }
+func logicOps() []*ir.OpDef { return []*ir.OpDef{andOp(), orOp(), xorOp(), notOp(), whereOp()} }
 
 // logical is the frame of And and Or; f combines known elements.
 func logical(d ir.OpDef, what string, f func(a, b shape.Dim) (shape.Dim, bool)) *ir.OpDef {
@@ -49,6 +49,19 @@ func orOp() *ir.OpDef {
 				tensor.MustOf([]bool{true, false}, 1, 2), tensor.MustOf([]bool{false, true}, 2, 1)),
 		},
 	}, "A or B", func(a, b shape.Dim) (shape.Dim, bool) { return a.Add(b).Sub(a.Mul(b)), true })
+}
+
+func xorOp() *ir.OpDef {
+	return logical(ir.OpDef{
+		Name: "Xor", Since: []int{1, 7}, Source: "ONNX Xor-7", Eval: ref.Xor, Ref: &ref.XorDesc,
+		Traits: ir.Commutative,
+		Examples: []ir.Case{
+			tensorCase("truth table", "hand calculation", nil, truths(false, true, true, false), truths(false, false, true, true), truths(false, true, false, true)),
+			tensorCase("with a scalar", "hand calculation", nil, truths(false, true), truths(true, false), tensor.MustOf([]bool{true})),
+		},
+	}, "A or B but not both", func(a, b shape.Dim) (shape.Dim, bool) {
+		return a.Add(b).Sub(a.Mul(b).Mul(shape.Int(2))), true
+	})
 }
 
 func notOp() *ir.OpDef {

@@ -162,18 +162,19 @@ func tileOp() *ir.OpDef {
 		Name: "Tile", Since: []int{1, 6, 13},
 		Doc: "Tile repeats its input along every axis.\n\n" +
 			"\tinput    T[d0, ...]\n\trepeats  i64[rank]\n\toutput   T[d0*repeats[0], ...]\n\n" +
-			"Cost: |Y| moves.  Errors: C1, C2.  Grad: dY summed over the repetitions.",
+			"Cost: |Y| moves.  Errors: C1..C3.  Grad: dY summed over the repetitions.",
 		Source: "ONNX Tile-13",
 		In:     []ir.Port{{Name: "input", DTypes: classic, Var: "T"}, {Name: "repeats", DTypes: []dtype.DType{dtype.I64}}},
 		Out:    []ir.Port{{Name: "output", DTypes: classic, Var: "T"}},
 		Constraints: []ir.C{
-			{ID: "C1", Text: "repeats: one per axis of input", Check: func(q *ir.Query) error {
+			vectorC("C1", "repeats", 1),
+			{ID: "C2", Text: "repeats: one per axis of input", Check: func(q *ir.Query) error {
 				if n, r := lengthOf(q.In[1]), q.In[0].Type.Rank(); n >= 0 && r >= 0 && n != r {
 					return ir.Fault("repeats", fmt.Sprint(n), fmt.Sprint(r))
 				}
 				return nil
 			}},
-			{ID: "C2", Text: "repeats: 0 or more", Check: func(q *ir.Query) error {
+			{ID: "C3", Text: "repeats: 0 or more", Check: func(q *ir.Query) error {
 				for _, d := range q.In[1].Ints {
 					if n, ok := d.Const(); ok && n < 0 {
 						return ir.Fault("repeats", shape.Format(q.In[1].Ints), "0 or more")

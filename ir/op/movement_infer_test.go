@@ -137,6 +137,7 @@ func TestMovementConstraints(t *testing.T) {
 		in    []tensor.Value
 	}{
 		{"Reshape", "C1", 1, nil, tensor.Vs(x, m22)},
+		{"Reshape", "C1", 1, nil, tensor.Vs(x, tensor.New(dtype.I64, 1000))},
 		{"Reshape", "C2", 1, nil, tensor.Vs(x, i64s(-1, -1))},
 		{"Flatten", "C1", 1, attr.Map{"axis": attr.Int(3)}, tensor.Vs(x)},
 		{"Squeeze", "C1", 1, nil, tensor.Vs(x, m22)},
@@ -153,8 +154,9 @@ func TestMovementConstraints(t *testing.T) {
 		{"Split", "C4", 4, attr.Map{"num_outputs": attr.Int(4)}, tensor.Vs(f32s([]int{5}, 1, 2, 3, 4, 5))},
 		{"Expand", "C1", 1, nil, tensor.Vs(x, m22)},
 		{"Expand", "C2", 1, nil, tensor.Vs(x, i64s(4))},
-		{"Tile", "C1", 1, nil, tensor.Vs(x, i64s(1))},
-		{"Tile", "C2", 1, nil, tensor.Vs(x, i64s(1, -1))},
+		{"Tile", "C1", 1, nil, tensor.Vs(x, m22)},
+		{"Tile", "C2", 1, nil, tensor.Vs(x, i64s(1))},
+		{"Tile", "C3", 1, nil, tensor.Vs(x, i64s(1, -1))},
 		{"Pad", "C1", 1, nil, tensor.Vs(x, m22)},
 		{"Pad", "C2", 1, nil, tensor.Vs(x, i64s(1, 1))},
 		{"Pad", "C3", 1, nil, []tensor.Value{v(x), v(i64s(1, 1)), absent, v(i64s(2))}},

@@ -193,6 +193,31 @@ func TestMovementExamples(t *testing.T) {
 	}
 }
 
+// Numbers from onnxruntime 1.32, at places where the specification leaves
+// room. It computes in float32, hence a few steps off.
+func TestMovementAsPeers(t *testing.T) {
+	x, row := f32s([]int{4}, 1, 2, 3, 4), f32s([]int{2, 4}, 1, 2, 4, 8, 16, 32, 64, 128)
+	cubic := attr.Map{"mode": attr.Str("cubic"), "coordinate_transformation_mode": attr.Str("pytorch_half_pixel")}
+	absent := tensor.Value{}
+	for _, c := range []struct {
+		name, op string
+		a        attr.Map
+		in       []tensor.Value
+		want     tensor.Tensor
+	}{
+		{"what wraps is what stays", "Pad", attr.Map{"mode": attr.Str("wrap")}, tensor.Vs(x, i64s(-1, 4)), f32s([]int{7}, 2, 3, 4, 2, 3, 4, 2)},
+		{"what is repeated is what stays", "Pad", attr.Map{"mode": attr.Str("edge")}, tensor.Vs(x, i64s(-1, 3)), f32s([]int{6}, 2, 3, 4, 4, 4, 4)},
+		{"a single element lies at 0", "Resize", cubic, []tensor.Value{tensor.V(row), absent, absent, tensor.V(i64s(1, 1))}, f32s([]int{1, 1}, 1)},
+		{"one row at 0", "Resize", cubic, []tensor.Value{tensor.V(row), absent, absent, tensor.V(i64s(1, 3))}, f32s([]int{1, 3}, 1.1087964, 2.71875, 7.4606495)},
+		{"an extent rounds in float32", "Resize", nil, []tensor.Value{tensor.V(tensor.New(dtype.F32, 10)), absent, tensor.V(f32s([]int{1}, 0.7))}, tensor.New(dtype.F32, 7)},
+	} {
+		got := evalOne(t, c.op, ir.Case{Attrs: c.a, In: c.in}, 1)
+		if err := tensor.Ulp(4).Compare(got[0], tensor.V(c.want)); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 // The same bytes move whatever the element type is: strings and types below a
 // byte included. The expected order is that of the i64 run.
 func TestMovementTypes(t *testing.T) {

@@ -114,11 +114,19 @@ func upgradeBatchNorm(e ir.Emitter, r ir.Raw) ([]*ir.Value, error) {
 	if !training {
 		return padOutputs(r.NOut, e.Op("BatchNormalization", a, r.In...)), e.Err()
 	}
-	if r.NOut > 3 {
-		return nil, diag.New(diag.Unsupported, "outputs saved_mean and saved_var, which have no stated meaning (supported: Y, mean, var)")
-	}
 	a["training_mode"] = attr.Int(1)
-	return e.OpN("BatchNormalization", r.NOut, a, nil, r.In...), e.Err()
+	out := e.OpN("BatchNormalization", min(3, r.NOut), a, nil, r.In...)
+	if r.NOut > 3 && r.Type(0).Rank() < 1 {
+		return nil, diag.New(diag.Unsupported, "outputs saved_mean and saved_var for X of unknown rank (supported: known rank)")
+	}
+	if r.NOut > 3 {
+		m := arith{e, r.Type(0).DType}
+		axes := otherAxes(r.Type(0).Rank())
+		mean := m.mean(r.In[0], axes)
+		dev := m.sub(r.In[0], mean)
+		out = append(out, e.Op("Reshape", nil, mean, e.Ints(-1)), e.Op("Reshape", nil, m.mean(m.mul(dev, dev), axes), e.Ints(-1)))
+	}
+	return out[:r.NOut], e.Err()
 }
 
 // padOutputs is y followed by outputs that do not exist.

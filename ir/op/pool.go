@@ -60,7 +60,7 @@ func maxPoolOp() *ir.OpDef {
 			1: withoutBF16(1, both(dropAttr("dilations", allOnes), dropAttr("ceil_mode", isZero), dropAttr("storage_order", isZero))),
 		},
 		Grad: func(e ir.Emitter, n *ir.Node, dy []*ir.Value) []*ir.Value {
-			if dy[0] == nil {
+			if dy[0] == nil || !n.In[0].Type.DType.IsFloat() {
 				return make([]*ir.Value, 1)
 			}
 			a := n.Attrs.Clone()

@@ -14,7 +14,7 @@ import (
 
 // reduceOps are the reductions over axes.
 func reduceOps() []*ir.OpDef {
-	return []*ir.OpDef{reduceSumOp(), reduceMeanOp(), reduceMaxOp(), reduceMinOp(), reduceProdOp(), argMaxOp()}
+	return []*ir.OpDef{reduceSumOp(), reduceMeanOp(), reduceMaxOp(), reduceMinOp(), reduceProdOp(), argMaxOp(), argMinOp()}
 }
 
 // reducer is the frame of the reductions. attrUntil is the last schema version

@@ -8,7 +8,7 @@ import (
 )
 
 // softmaxOps are the normalized exponentials.
-func softmaxOps() []*ir.OpDef { return []*ir.OpDef{softmaxOp()} }
+func softmaxOps() []*ir.OpDef { return []*ir.OpDef{softmaxOp(), logSoftmaxOp()} }
 
 func softmaxOp() *ir.OpDef {
 	d := &ir.OpDef{

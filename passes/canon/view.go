@@ -33,7 +33,12 @@ func viewRules() []rewrite.Rule {
 			Match: rewrite.OneOf(views, rewrite.OneOf(views, x).Rest()).Rest(), If: hasSpec, Make: reshape},
 		{Name: "reshape-known", Doc: "Reshape to a computed shape whose extents inference knows takes a constant.",
 			Match: rewrite.Op("Reshape", x, rewrite.Any("shape").That(func(v *ir.Value) bool { return !rewrite.IsConst(v) })),
-			If:    hasSpec, Make: reshape},
+			If:    func(m *rewrite.Match) bool { _, ok := operandSpec(m); return ok },
+			Make: func(_ *rewrite.Ctx, m *rewrite.Match) []*ir.Value {
+				spec, _ := operandSpec(m)
+				e := m.Emit()
+				return []*ir.Value{e.Op("Reshape", nil, m.Value("x"), e.Ints(spec...))}
+			}},
 	}
 }
 
@@ -65,6 +70,34 @@ func Spec(m *ir.Module, in, out ir.Type) ([]int64, bool) {
 		}
 	}
 	return spec, free < 0 || copies
+}
+
+// operandSpec is Spec for a Reshape whose shape operand is computed. Where the
+// types leave an extent open it goes by the operand's elements: what they copy
+// from the input becomes 0, the rest must be numbers, -1 among them.
+func operandSpec(m *rewrite.Match) ([]int64, bool) {
+	in, ints := m.Value("x").Type, m.Value("shape").Ints
+	typed, found := Spec(m.Root.Func.Module, in, m.Root.Out[0].Type)
+	if found && !slices.Contains(typed, -1) {
+		return typed, true
+	}
+	spec := make([]int64, len(ints))
+	ok := ints != nil && in.Ranked() && !m.Root.Attrs.Bool("allowzero")
+	for i, d := range ints {
+		n, known := d.Const()
+		switch {
+		case known:
+			spec[i] = n
+		case i < len(in.Dims) && in.Dims[i].Equal(d):
+			spec[i] = 0
+		default:
+			ok = false
+		}
+	}
+	if ok {
+		return spec, true
+	}
+	return typed, found
 }
 
 // moveRules merge transpositions.

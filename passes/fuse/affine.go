@@ -48,6 +48,16 @@ func ConvScale() pass.Pass {
 			Name: "conv-div", Doc: "Conv, then Div by a constant per channel, is Conv with divided filters and bias.",
 			Match: rewrite.Op("Div", conv, c).As("aff"), If: dividesPerChannel, Tol: tensor.Close,
 			Make: func(_ *rewrite.Ctx, m *rewrite.Match) []*ir.Value { return scaled(m, "Div") },
+		}, {
+			Name: "conv-neg", Doc: "Neg of Conv is Conv with negative filters and bias.",
+			Match: rewrite.Op("Neg", conv), Tol: tensor.Close,
+			Make: func(_ *rewrite.Ctx, m *rewrite.Match) []*ir.Value {
+				e, b := m.Emit(), m.Value("b")
+				if b != nil {
+					b = e.Op("Neg", nil, b)
+				}
+				return []*ir.Value{e.Op("Conv", m.Node("op").Attrs, m.Value("x"), e.Op("Neg", nil, m.Value("w")), b)}
+			},
 		}},
 	}
 }

@@ -48,6 +48,7 @@ var eltFuncs = []eltFunc{
 	{"div", "x[i] / y[i]", 4, func(p *vecProg) { p.Div(p.Arg(0), p.Arg(1)) }},
 	{"min", "min32(x[i], y[i])", 4, func(p *vecProg) { eltMin(p, p.Arg(0), p.Arg(1)) }},
 	{"max", "max32(x[i], y[i])", 4, func(p *vecProg) { eltMax(p, p.Arg(0), p.Arg(1)) }},
+	{"maxnum", "x[i] if x[i] > y[i], else y[i]", 4, func(p *vecProg) { p.Max(p.Arg(0), p.Arg(1)) }},
 	{"prelu", "y[i] * x[i] if x[i] < 0, else x[i]", 4, func(p *vecProg) { eltLeaky(p, p.Arg(0), p.Arg(1)) }},
 }
 

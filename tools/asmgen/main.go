@@ -19,6 +19,7 @@ var families = []Family{
 	{"gemm", gemmFiles},
 	{"eltwise", eltwiseFiles},
 	{"dwconv", dwconvFiles},
+	{"reduce", reduceFiles},
 }
 
 // An Output is one generated file, its path relative to the repository root.

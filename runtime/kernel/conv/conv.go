@@ -19,7 +19,7 @@ import (
 //	Out[0]     f32[N, M, spatial...]
 //
 // with the attributes of ONNX Conv, kernel_shape among them. What the epilogue
-// (gemm.AttrEpi) takes follows In[0] and Consts[0].
+// (eltwise.AttrProg) takes follows In[0] and Consts[0].
 const OpConv = "conv.f32"
 
 // convolution is the state of a call. A unit of its work is one group of one

@@ -9,6 +9,7 @@ import (
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/conv"
+	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
 	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
 	"github.com/mlc-go/mlc/runtime/kernel/ref"
@@ -103,7 +104,7 @@ func (s *spec) test(t *testing.T, seed uint64, transposed bool) kerneltest.Case 
 	bt, _ := b.Tensor.View(bd...)
 	c.In, c.Consts = append(c.In, res), append(c.Consts, bt)
 	c.Attrs = a.Clone()
-	c.Attrs[gemm.AttrEpi] = attr.Strs("add %0 %2", "add %3 %1", "relu %4")
+	c.Attrs[eltwise.AttrProg] = attr.Strs("add %0 %2", "add %3 %1", "relu %4")
 	return c
 }
 

@@ -17,7 +17,7 @@ import (
 //	Out[0]     f32[N, M, spatial...]
 //
 // with the attributes of ONNX ConvTranspose, kernel_shape among them. What the
-// epilogue (gemm.AttrEpi) takes follows In[0] and Consts[0].
+// epilogue (eltwise.AttrProg) takes follows In[0] and Consts[0].
 //
 // Per output: from zero, the products of its taps, each a sum over the
 // channels as in gemm, are added in ascending order of (ky, kx).

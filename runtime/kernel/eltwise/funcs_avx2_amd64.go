@@ -12,7 +12,7 @@ var AVX2 = Funcs{
 	},
 	binary: [numBinary]binaryFunc{
 		Add - numUnary: add_avx2, Sub - numUnary: sub_avx2, Mul - numUnary: mul_avx2, Div - numUnary: div_avx2,
-		Min - numUnary: min_avx2, Max - numUnary: max_avx2, PRelu - numUnary: prelu_avx2,
+		Min - numUnary: min_avx2, Max - numUnary: max_avx2, PRelu - numUnary: prelu_avx2, MaxNum - numUnary: maxnum_avx2,
 	},
 	fromF16: fromF16_avx2,
 	toF16:   toF16_avx2,

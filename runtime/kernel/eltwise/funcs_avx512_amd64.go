@@ -12,7 +12,7 @@ var AVX512 = Funcs{
 	},
 	binary: [numBinary]binaryFunc{
 		Add - numUnary: add_avx512, Sub - numUnary: sub_avx512, Mul - numUnary: mul_avx512, Div - numUnary: div_avx512,
-		Min - numUnary: min_avx512, Max - numUnary: max_avx512, PRelu - numUnary: prelu_avx512,
+		Min - numUnary: min_avx512, Max - numUnary: max_avx512, PRelu - numUnary: prelu_avx512, MaxNum - numUnary: maxnum_avx512,
 	},
 	fromF16: fromF16_avx512,
 	toF16:   toF16_avx512,

@@ -12,7 +12,7 @@ var NEON = Funcs{
 	},
 	binary: [numBinary]binaryFunc{
 		Add - numUnary: add_neon, Sub - numUnary: sub_neon, Mul - numUnary: mul_neon, Div - numUnary: div_neon,
-		Min - numUnary: min_neon, Max - numUnary: max_neon, PRelu - numUnary: prelu_neon,
+		Min - numUnary: min_neon, Max - numUnary: max_neon, PRelu - numUnary: prelu_neon, MaxNum - numUnary: maxnum_neon,
 	},
 	fromF16: fromF16_neon,
 	toF16:   toF16_neon,

@@ -3439,6 +3439,72 @@ done: // nothing is left
 	VZEROUPPER
 	RET
 
+// func maxnum_avx2(dst, x, y *float32, n int)
+//
+// DI dst, SI x, DX y, CX elements left
+// Y15 lanes of the tail; the other vector registers hold values
+TEXT ·maxnum_avx2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+24(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $32, CX
+	JLT rest
+
+loop: // 4 vectors
+	VMOVUPS 0(SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS 96(SI), Y3
+	VMOVUPS 0(DX), Y4
+	VMOVUPS 32(DX), Y5
+	VMOVUPS 64(DX), Y6
+	VMOVUPS 96(DX), Y7
+	VMAXPS Y4, Y0, Y4
+	VMAXPS Y5, Y1, Y5
+	VMAXPS Y6, Y2, Y6
+	VMAXPS Y7, Y3, Y7
+	VMOVUPS Y4, 0(DI)
+	VMOVUPS Y5, 32(DI)
+	VMOVUPS Y6, 64(DI)
+	VMOVUPS Y7, 96(DI)
+	ADDQ $128, DI
+	ADDQ $128, SI
+	ADDQ $128, DX
+	SUBQ $32, CX
+	JGE loop
+
+rest: // fewer are left, CX is their number less those
+	ADDQ $24, CX
+	JLT tail
+
+one: // one vector
+	VMOVUPS 0(SI), Y0
+	VMOVUPS 0(DX), Y1
+	VMAXPS Y1, Y0, Y1
+	VMOVUPS Y1, 0(DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	ADDQ $32, DX
+	SUBQ $8, CX
+	JGE one
+
+tail: // less than a vector is left
+	ADDQ $8, CX
+	JEQ done
+	LEAQ tail_avx2<>(SB), AX
+	MOVQ $8, R8
+	SUBQ CX, R8
+	VMOVUPS (AX)(R8*4), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS (DX), Y15, Y1
+	VMAXPS Y1, Y0, Y1
+	VMASKMOVPS Y1, Y15, (DI)
+
+done: // nothing is left
+	VZEROUPPER
+	RET
+
 // func prelu_avx2(dst, x, y *float32, n int)
 //
 // DI dst, SI x, DX y, CX elements left

@@ -362,6 +362,18 @@ func min_avx512(dst, x, y *float32, n int)
 //go:noescape
 func max_avx512(dst, x, y *float32, n int)
 
+// maxnum_avx512 applies one function to n elements:
+//
+//	for i := range n {
+//		dst[i] = x[i] if x[i] > y[i], else y[i]
+//	}
+//
+// n may be 0. No alignment is needed; dst may be one of the operands, but does
+// not overlap it otherwise; nothing beyond n elements is read or written.
+//
+//go:noescape
+func maxnum_avx512(dst, x, y *float32, n int)
+
 // prelu_avx512 applies one function to n elements:
 //
 //	for i := range n {

@@ -3295,6 +3295,72 @@ done: // nothing is left
 	VZEROUPPER
 	RET
 
+// func maxnum_avx512(dst, x, y *float32, n int)
+//
+// DI dst, SI x, DX y, CX elements left
+// K7 lanes of the tail, K1-K6 masks; the other vector registers hold values
+TEXT ·maxnum_avx512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+24(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $64, CX
+	JLT rest
+
+loop: // 4 vectors
+	VMOVUPS 0(SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS 192(SI), Z3
+	VMOVUPS 0(DX), Z4
+	VMOVUPS 64(DX), Z5
+	VMOVUPS 128(DX), Z6
+	VMOVUPS 192(DX), Z7
+	VMAXPS Z4, Z0, Z4
+	VMAXPS Z5, Z1, Z5
+	VMAXPS Z6, Z2, Z6
+	VMAXPS Z7, Z3, Z7
+	VMOVUPS Z4, 0(DI)
+	VMOVUPS Z5, 64(DI)
+	VMOVUPS Z6, 128(DI)
+	VMOVUPS Z7, 192(DI)
+	ADDQ $256, DI
+	ADDQ $256, SI
+	ADDQ $256, DX
+	SUBQ $64, CX
+	JGE loop
+
+rest: // fewer are left, CX is their number less those
+	ADDQ $48, CX
+	JLT tail
+
+one: // one vector
+	VMOVUPS 0(SI), Z0
+	VMOVUPS 0(DX), Z1
+	VMAXPS Z1, Z0, Z1
+	VMOVUPS Z1, 0(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	SUBQ $16, CX
+	JGE one
+
+tail: // less than a vector is left
+	ADDQ $16, CX
+	JEQ done
+	MOVL $1, AX
+	SHLL CX, AX
+	SUBL $1, AX
+	KMOVW AX, K7
+	VMOVUPS.Z (SI), K7, Z0
+	VMOVUPS.Z (DX), K7, Z1
+	VMAXPS Z1, Z0, Z1
+	VMOVUPS Z1, K7, (DI)
+
+done: // nothing is left
+	VZEROUPPER
+	RET
+
 // func prelu_avx512(dst, x, y *float32, n int)
 //
 // DI dst, SI x, DX y, CX elements left

@@ -3993,6 +3993,72 @@ tail: // one element
 done: // nothing is left
 	RET
 
+// func maxnum_neon(dst, x, y *float32, n int)
+//
+// R0 dst, R1 x, R2 y, R3 elements left, R4 constants
+TEXT ·maxnum_neon(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+24(FP), R3
+	MOVD y+16(FP), R2
+	SUBS $16, R3
+	BLT rest
+
+loop: // vectors of four: 4
+	VLD1.P 16(R1), [V0.S4]
+	VLD1.P 16(R1), [V1.S4]
+	VLD1.P 16(R1), [V2.S4]
+	VLD1.P 16(R1), [V3.S4]
+	VLD1.P 16(R2), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	VLD1.P 16(R2), [V6.S4]
+	VLD1.P 16(R2), [V7.S4]
+	WORD $0x6ea4e408 // fcmgt v8.4s, v0.4s, v4.4s
+	WORD $0x6e641c08 // bsl v8.16b, v0.16b, v4.16b
+	WORD $0x6ea5e424 // fcmgt v4.4s, v1.4s, v5.4s
+	WORD $0x6e651c24 // bsl v4.16b, v1.16b, v5.16b
+	WORD $0x6ea6e445 // fcmgt v5.4s, v2.4s, v6.4s
+	WORD $0x6e661c45 // bsl v5.16b, v2.16b, v6.16b
+	WORD $0x6ea7e466 // fcmgt v6.4s, v3.4s, v7.4s
+	WORD $0x6e671c66 // bsl v6.16b, v3.16b, v7.16b
+	VST1.P [V8.S4], 16(R0)
+	VST1.P [V4.S4], 16(R0)
+	VST1.P [V5.S4], 16(R0)
+	VST1.P [V6.S4], 16(R0)
+	SUBS $16, R3
+	BGE loop
+
+rest: // fewer are left, R3 is their number less those
+	ADDS $16, R3
+	BEQ done
+	SUBS $4, R3
+	BLT last
+
+one: // one vector
+	VLD1.P 16(R1), [V0.S4]
+	VLD1.P 16(R2), [V1.S4]
+	WORD $0x6ea1e402 // fcmgt v2.4s, v0.4s, v1.4s
+	WORD $0x6e611c02 // bsl v2.16b, v0.16b, v1.16b
+	VST1.P [V2.S4], 16(R0)
+	SUBS $4, R3
+	BGE one
+
+last: // at most three are left
+	ADDS $4, R3
+	BEQ done
+
+tail: // one element
+	FMOVS.P 4(R1), F0
+	FMOVS.P 4(R2), F1
+	WORD $0x6ea1e402 // fcmgt v2.4s, v0.4s, v1.4s
+	WORD $0x6e611c02 // bsl v2.16b, v0.16b, v1.16b
+	FMOVS.P F2, 4(R0)
+	SUBS $1, R3
+	BGT tail
+
+done: // nothing is left
+	RET
+
 // func prelu_neon(dst, x, y *float32, n int)
 //
 // R0 dst, R1 x, R2 y, R3 elements left, R4 constants

@@ -19,7 +19,7 @@ var Generic = Funcs{
 	},
 	binary: [numBinary]binaryFunc{
 		Add - numUnary: addGo, Sub - numUnary: subGo, Mul - numUnary: mulGo, Div - numUnary: divGo,
-		Min - numUnary: minGo, Max - numUnary: maxGo, PRelu - numUnary: preluGo,
+		Min - numUnary: minGo, Max - numUnary: maxGo, PRelu - numUnary: preluGo, MaxNum - numUnary: maxNumGo,
 	},
 	fromF16: fromF16Go,
 	toF16:   toF16Go,
@@ -156,6 +156,15 @@ func divGo(dst, x, y *float32, n int) {
 func minGo(dst, x, y *float32, n int)   { each2(dst, x, y, n, min32) }
 func maxGo(dst, x, y *float32, n int)   { each2(dst, x, y, n, max32) }
 func preluGo(dst, x, y *float32, n int) { each2(dst, x, y, n, leaky) }
+
+func maxNumGo(dst, x, y *float32, n int) {
+	each2(dst, x, y, n, func(a, b float32) float32 {
+		if a > b {
+			return a
+		}
+		return b
+	})
+}
 
 func leaky(x, slope float32) float32 {
 	if x < 0 {

@@ -43,6 +43,7 @@ const (
 	Min                     // NaN if either is; -0 is below +0
 	Max                     // NaN if either is; -0 is below +0
 	PRelu                   // y x where x < 0, else x
+	MaxNum                  // x where x > y, else y; for kernels only
 	numOps
 )
 

@@ -6,13 +6,10 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 )
 
-// AttrEpi is the attribute of a call that holds the program of its epilogue,
-// in the lines of eltwise.Prog. Value 0 of the program is an element of the
-// output before the epilogue; the others are the inputs, then the constants,
-// that follow those of the kernel itself.
-const AttrEpi = "epi"
-
-// An Ending is the epilogue of a kernel call, shared by all its jobs.
+// An Ending is the epilogue of a kernel call, shared by all its jobs: a program
+// of eltwise in the attribute eltwise.AttrProg. Its value 0 is an element of
+// the output before the epilogue; the others are the inputs, then the
+// constants, that follow those of the kernel itself.
 type Ending struct {
 	epi  *eltwise.Epilogue
 	vals []tensor.Value
@@ -24,7 +21,7 @@ type Ending struct {
 // and constants of its own; nil where the call has none. The output is seen as
 // batches of a matrix by the first batchAxes and the next rowAxes axes.
 func NewEnding(c *kernel.Call, f *eltwise.Funcs, ins, consts, batchAxes, rowAxes int) (*Ending, error) {
-	lines := c.Attrs.Strs(AttrEpi)
+	lines := c.Attrs.Strs(eltwise.AttrProg)
 	if len(lines) == 0 {
 		return nil, nil
 	}

@@ -101,7 +101,7 @@ func (r *resizer) scale(k int, s float32) error {
 		return diag.New(diag.Shape, "scale %v of axis %d", s, k)
 	}
 	g.out, g.scale = satInt(n), float64(s)
-	g.width = g.scale * float64(g.in)
+	g.width = float64(g.scale * float64(g.in))
 	g.same = s == 1
 	return nil
 }
@@ -162,7 +162,7 @@ func (r *resizer) axes(in []tensor.Value, a attr.Map) error {
 	for i := range n {
 		k, _ := axis(i)
 		g := &r.grid[k]
-		g.scale, g.width = fit, fit*float64(g.in)
+		g.scale, g.width = fit, float64(fit*float64(g.in))
 		g.out = int(min(g.width+0.5, float64(math.MaxInt32)))
 		g.same = fit == 1 && g.lo == 0 && g.hi == 1
 	}
@@ -196,9 +196,9 @@ func (r *resizer) origin(g *gridAxis, o int) float64 {
 		return x * last / (g.width - 1)
 	case "tf_crop_and_resize":
 		if g.width == 1 {
-			return float64(float64(float32(g.hi)-float32(g.lo))*last/2) + float64(g.lo*last)
+			return float64((g.hi-g.lo)*last/2) + float64(g.lo*last)
 		}
-		return float64(x*float64(float32(g.hi)-float32(g.lo))*last/(g.width-1)) + float64(g.lo*last)
+		return float64(x*(g.hi-g.lo)*last/(g.width-1)) + float64(g.lo*last)
 	case "pytorch_half_pixel":
 		if g.out <= 1 {
 			return 0
@@ -275,5 +275,5 @@ func (r *resizer) cubicNear(d float64) float64 {
 
 func (r *resizer) cubicFar(d float64) float64 {
 	a := r.cubicA
-	return float64((float64((float64(a*d)-5*a)*d)+8*a)*d) - 4*a
+	return float64((float64((float64(a*d)-float64(5*a))*d)+float64(8*a))*d) - float64(4*a)
 }

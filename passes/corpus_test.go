@@ -1,0 +1,181 @@
+package passes_test
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/mlc-go/mlc/frontend/onnx"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/eval"
+	"github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes"
+	"github.com/mlc-go/mlc/passes/rewrite"
+)
+
+// shared unpacks an archive of the corpus.
+func shared(t *testing.T, name string) fstest.MapFS {
+	t.Helper()
+	dir := os.Getenv("MLC_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared")
+	}
+	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(name)))
+	if err != nil {
+		msg := name + " is not there: set MLC_SHARED to the folder that holds corpus/"
+		if os.Getenv("CI") == "true" {
+			t.Fatal(msg)
+		}
+		t.Skip(msg)
+	}
+	defer f.Close()
+	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	out := fstest.MapFS{}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[path.Clean(h.Name)] = &fstest.MapFile{Data: b, Mode: 0o444}
+	}
+}
+
+// digest is a hash of the text, constants included.
+func digest(m *ir.Module) string {
+	h := sha256.New()
+	text.Print(h, m)
+	return string(h.Sum(nil))
+}
+
+// small models whose recorded outputs are compared too: the interpreter takes
+// less than a second for each.
+var recordedModels = []string{"mnist-cntk-8", "orographic-drag", "dtln-1", "byte-bidi-lstm", "oww-hello-deepa"}
+
+// Real models keep their face and, where recorded outputs are compared, their
+// answers through -O2; shuffled nodes give the same bytes.
+func TestCorpus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes most of a minute")
+	}
+	ops := op.Builtin()
+	for _, archive := range []string{"real-onnx-0", "real-onnx-1", "real-onnx-2"} {
+		files := shared(t, "corpus/"+archive+".tar.zst")
+		var names []string
+		for name := range files {
+			if path.Base(name) == "model.onnx" {
+				names = append(names, path.Dir(name))
+			}
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			t.Run(name, func(t *testing.T) { checkModel(t, ops, files, name) })
+		}
+	}
+}
+
+func checkModel(t *testing.T, ops *ir.OpSet, files fstest.MapFS, name string) {
+	raw, err := onnx.Decode(files, path.Join(name, "model.onnx"), onnx.DecodeOptions{})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer raw.Close()
+	m, err := onnx.Import(context.Background(), raw, onnx.ImportOptions{Ops: ops})
+	if err != nil {
+		t.Skip(err) // the importer's own tests say which models must import
+	}
+	var first string
+	for _, o := range []passes.Options{{}, {Shuffle: 1}} {
+		n := m.Clone()
+		o.Ops, o.Options = ops, rewrite.Options{Level: 2}
+		rep, err := passes.Run(context.Background(), n, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if face(n) != face(m) {
+			t.Errorf("the face changed from\n%sto\n%s", face(m), face(n))
+		}
+		d := digest(n)
+		if first == "" {
+			first = d
+			t.Logf("%d nodes, %d after, %d rewrites", nodes(m), nodes(n), rep.Fired)
+			if slices.Contains(recordedModels, name) {
+				compareRecorded(t, files, name, n)
+			}
+		} else if d != first {
+			t.Error("shuffled nodes give other bytes")
+		}
+	}
+}
+
+func nodes(m *ir.Module) int {
+	n := 0
+	m.Walk(func(k *ir.Node) {
+		if k.Const == nil && !k.Is("mlc.Fused") {
+			n++
+		}
+	})
+	return n
+}
+
+// compareRecorded runs the first recorded set.
+func compareRecorded(t *testing.T, files fstest.MapFS, name string, m *ir.Module) {
+	read := func(kind string) []tensor.Value {
+		var out []tensor.Value
+		for i := 0; ; i++ {
+			f := files[path.Join(name, "test_data_set_0", kind+"_"+strconv.Itoa(i)+".pb")]
+			if f == nil {
+				return out
+			}
+			r, err := onnx.DecodeTensor(f.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, err := r.Value()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, tensor.V(x))
+		}
+	}
+	in, want := read("input"), read("output")
+	got, err := eval.Run(context.Background(), m, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d results, %d recorded", len(got), len(want))
+	}
+	for i := range want {
+		if err := tensor.Close.Compare(got[i], want[i]); err != nil {
+			t.Errorf("output %d: %v", i, strings.TrimSpace(err.Error()))
+		}
+	}
+}

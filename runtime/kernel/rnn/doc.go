@@ -1,0 +1,13 @@
+// Package rnn computes float32 recurrent layers on the GEMM tiles: the products
+// of all inputs of a sequence at once, then step by step those of the state,
+// with gates in the vector functions of package eltwise. It knows layouts and
+// extents, no operator table and no graph.
+//
+// Numerics: a gate is the product with the input, plus the sum of the biases,
+// plus the product with the state, plus the peephole's product, each rounded
+// to float32; products of matrices obey the rule of package gemm.
+//
+//	desc := &rnn.LSTMF32_6x16_avx2
+//	call.State, err = desc.Prepare(call)
+//	desc.Run(call)
+package rnn

@@ -1,0 +1,113 @@
+package softmax
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/mlc-go/mlc/ir/attr"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/runtime/pool"
+)
+
+func same(a, b float32) bool {
+	return math.Float32bits(a) == math.Float32bits(b) || a != a && b != b
+}
+
+func exec(t *testing.T, d *kernel.Desc, c *kernel.Call) {
+	t.Helper()
+	st, err := d.Prepare(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.State = st
+	c.Scratch = tensor.AlignedBytes(d.Scratch(c, c.Pool.Threads()))
+	d.Run(c)
+}
+
+func TestAgainstDefinition(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	pools := []*pool.Pool{nil, pool.New(2), pool.New(3)}
+	defer pools[1].Close()
+	defer pools[2].Close()
+	for _, c := range []struct {
+		dims []int
+		axis int
+	}{
+		{[]int{1}, -1}, {[]int{10}, 0}, {[]int{300, 17}, -1}, {[]int{3, 1000}, 1}, {[]int{2, 5, 33}, 1}, {[]int{7, 2, 3}, 0},
+		{[]int{2, 5000}, -1}, {[]int{4, 21, 50}, -2}, {[]int{0, 3}, 1}, {[]int{3, 0}, 1}, {[]int{2, 3, 4, 4}, 1},
+	} {
+		x := tensor.New(dtype.F32, c.dims...)
+		for i := range x.Len() {
+			x.SetFloat(i, r.NormFloat64()*20)
+		}
+		n := c.dims[(c.axis+len(c.dims))%len(c.dims)]
+		inner := 1
+		for _, d := range c.dims[(c.axis+len(c.dims))%len(c.dims)+1:] {
+			inner *= d
+		}
+		var first []float32
+		for _, d := range append([]*kernel.Desc{&F32_generic}, fast...) {
+			if !d.Runnable(cpu.Detect()) {
+				continue
+			}
+			for _, p := range pools {
+				y := tensor.New(dtype.F32, c.dims...)
+				call := &kernel.Call{In: tensor.Vs(x), Out: tensor.Vs(y), Pool: p, Attrs: attr.Map{"axis": attr.Int(c.axis)}}
+				exec(t, d, call)
+				have := tensor.Slice[float32](&y)
+				if first == nil {
+					first = have
+				}
+				for i, v := range have {
+					if !same(v, first[i]) {
+						t.Fatalf("%s %v %d: element %d is %x, generic %x", d.ID, c.dims, c.axis, i, v, first[i])
+					}
+					at := i/(n*inner)*n*inner + i%inner
+					hi, sum := math.Inf(-1), 0.0
+					for k := range n {
+						hi = max(hi, x.Float(at+k*inner))
+					}
+					for k := range n {
+						sum += math.Exp(x.Float(at+k*inner) - hi)
+					}
+					if want := math.Exp(x.Float(i)-hi) / sum; math.Abs(float64(v)-want) > (1e-6+(hi-x.Float(i))*0x1p-23)*want+1e-38 { // x-max is rounded
+						t.Fatalf("%s %v %d: element %d is %v, want %v", d.ID, c.dims, c.axis, i, v, want)
+					}
+				}
+				if n := testing.AllocsPerRun(3, func() { d.Run(call) }); p == nil && n != 0 {
+					t.Errorf("%s: %v allocations", d.ID, n)
+				}
+			}
+		}
+	}
+}
+
+// Rows with infinities and NaN, by hand: e^-inf is 0, inf-inf is NaN.
+func TestSpecialRows(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, c := range []struct{ x, want []float32 }{
+		{[]float32{-inf, 0, -inf}, []float32{0, 1, 0}},
+		{[]float32{-inf, -inf}, []float32{nan, nan}},
+		{[]float32{inf, 0}, []float32{nan, nan}},
+		{[]float32{nan, 0}, []float32{nan, nan}},
+		{[]float32{100, 100, 100, 100}, []float32{.25, .25, .25, .25}},
+	} {
+		for _, d := range append([]*kernel.Desc{&F32_generic}, fast...) {
+			if !d.Runnable(cpu.Detect()) {
+				continue
+			}
+			y := tensor.New(dtype.F32, len(c.x))
+			call := &kernel.Call{In: tensor.Vs(tensor.MustOf(c.x, len(c.x))), Out: tensor.Vs(y)}
+			exec(t, d, call)
+			for i, v := range tensor.Slice[float32](&y) {
+				if w := c.want[i]; !same(v, w) {
+					t.Errorf("%s of %v: element %d is %v, want %v", d.ID, c.x, i, v, w)
+				}
+			}
+		}
+	}
+}
