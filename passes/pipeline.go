@@ -49,6 +49,7 @@ func Pipeline() []Stage {
 		}},
 		{Name: "constants", Repeat: true, Passes: []pass.Pass{
 			fuse.NormAffine(),
+			fuse.Expand(),
 			fold.Pass(),
 			cse.Pass(),
 			dce.Pass(),
@@ -79,6 +80,7 @@ func Order() []Constraint {
 		{"fuse-conv-bias", "fuse-epilogue", "a bias inside the convolution costs nothing, one in the epilogue a little"},
 		{"fuse-matmul-bn", "fuse-epilogue", "its Add is a bias for the epilogue"},
 		{"fuse-conv-bn", "fuse-norm-affine", "what can go into weights should not become arithmetic"},
+		{"expand-eltwise", "fuse-epilogue", "what it writes joins groups"},
 		{"fuse-norm-affine", "fuse-eltwise", "its Mul and Add join elementwise groups"},
 		{"fuse-epilogue", "fuse-eltwise", "work beside a product is cheaper than a loop of its own"},
 		{"fuse-eltwise", "order-nodes", "the order of the result must not depend on how passes left it"},

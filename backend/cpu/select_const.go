@@ -1,10 +1,12 @@
 package cpu
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/plan"
@@ -90,8 +92,8 @@ func floats(t *tensor.Tensor) []float32 {
 // plain adds w as it is, as float32 and under other extents, and gives a slot
 // that holds it.
 func (fl *funcLowerer) plain(w *weight, dims ...int) plan.SlotID {
-	i := fl.pack(w, "", dimsKey(dims), dims, func(dst, src []float32) { copy(dst, src) })
-	return fl.temp(plan.Slot{Kind: plan.Fixed, Type: fl.p.Consts[i].Type(), Index: i, Name: w.name, Alias: plan.None, First: -1})
+	i := fl.pack(w, "", fmt.Sprint(dims), dims, func(dst, src []float32) { copy(dst, src) })
+	return fl.temp(plan.Slot{Kind: plan.Fixed, Type: tensor.T(dtype.F32, shape.Ints(dims...)...), Index: i, Name: w.name, Alias: plan.None, First: -1})
 }
 
 // f32 gives the slot of v as float32, through a cast if need be; None for nil.

@@ -10,7 +10,6 @@ import (
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
-	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
@@ -18,7 +17,7 @@ import (
 // old runs a node of an older schema by its upgrade.
 func old(t *testing.T, name string, version int, a attr.Map, x tensor.Tensor) tensor.Tensor {
 	t.Helper()
-	ops := op.Builtin()
+	ops := builtin()
 	m := ir.NewModule("old")
 	f := m.AddFunc("main")
 	b := ir.NewBuilder(f, -1, ops)
@@ -73,7 +72,7 @@ func ref(t tensor.Tensor) *tensor.Tensor { return &t }
 // lowered writes one node in an older schema version.
 func lowered(t *testing.T, name string, version int, a attr.Map, in ...any) ([]*ir.Value, attr.Map, error) {
 	t.Helper()
-	ops := op.Builtin()
+	ops := builtin()
 	m := ir.NewModule("down")
 	f := m.AddFunc("main")
 	b := ir.NewBuilder(f, -1, ops)
@@ -135,7 +134,7 @@ func TestElementsAreTracked(t *testing.T) {
 	m := ir.NewModule("ints")
 	m.DeclareDim("H", 1, 4096)
 	f := m.AddFunc("main")
-	b := ir.NewBuilder(f, -1, op.Builtin())
+	b := ir.NewBuilder(f, -1, builtin())
 	x := f.AddParam("x", tensor.T(dtype.F32, shape.Sym("H"), shape.Int(8)))
 	s := b.Op("Shape", nil, x)
 	two, minus := b.Ints(2), b.Ints(-1)
@@ -177,7 +176,7 @@ func TestIntegerDivisionByZero(t *testing.T) {
 		{"Div", tensor.New(dtype.U8, 1), tensor.New(dtype.U8, 1)},
 		{"Pow", tensor.Int64s(0), tensor.Int64s(-1)},
 	} {
-		d := op.Builtin().Lookup(c.name)
+		d := builtin().Lookup(c.name)
 		_, err := runSample(d, sampleOf(d, c.a, c.b), 1)
 		if err == nil || !strings.Contains(err.Error(), "have 0") {
 			t.Errorf("%s: %v", c.name, err)

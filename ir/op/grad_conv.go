@@ -23,13 +23,15 @@ func convGradXOp() *ir.OpDef {
 			"\tshape  i64[rank]            N, C, in...\n" +
 			"\tdX     T[N, C, in...]\n\n" +
 			"The attributes are those of the Conv. Cost: 2*|dY|*(C/group)*|k| FLOP.",
-		Source:      "the transpose of ONNX Conv-22 in X",
-		In:          []ir.Port{{Name: "dY", DTypes: floats, Var: "T"}, {Name: "W", DTypes: floats, Var: "T"}, shapePort()},
-		Out:         []ir.Port{{Name: "dX", DTypes: floats, Var: "T"}},
-		Attrs:       windowAttrs(groupAttr()),
-		Constraints: []ir.C{shapeLength(2)},
-		Infer:       inferFromShape(2),
-		Eval:        ref.ConvGradX, Ref: &ref.ConvGradXDesc,
+		Source: "the transpose of ONNX Conv-22 in X",
+		In:     []ir.Port{{Name: "dY", DTypes: floats, Var: "T"}, {Name: "W", DTypes: floats, Var: "T"}, shapePort()},
+		Out:    []ir.Port{{Name: "dX", DTypes: floats, Var: "T"}},
+		Attrs:  windowAttrs(groupAttr()),
+		Constraints: []ir.C{shapeLength(2), {ID: "C2", Text: "a Conv of such an X with W is legal and has the dims of dY", Check: func(q *ir.Query) error {
+			return likeConv(q, typeFromShape(q, 2), q.In[1].Type, false)
+		}}},
+		Infer: inferFromShape(2),
+		Eval:  ref.ConvGradX, Ref: &ref.ConvGradXDesc,
 		NoGrad: noSecondGrad,
 		Cost: func(n *ir.Node) (int64, int64) {
 			return 2 * elements(n.In[0].Type) * perChannel(n.In[1].Type), bytesOf(n)
@@ -56,13 +58,15 @@ func convGradWOp() *ir.OpDef {
 			"\tshape  i64[rank]            M, C/group, k...\n" +
 			"\tdW     T[M, C/group, k...]\n\n" +
 			"The attributes are those of the Conv. Cost: 2*|dY|*(C/group)*|k| FLOP.",
-		Source:      "the transpose of ONNX Conv-22 in W",
-		In:          []ir.Port{{Name: "dY", DTypes: floats, Var: "T"}, {Name: "X", DTypes: floats, Var: "T"}, shapePort()},
-		Out:         []ir.Port{{Name: "dW", DTypes: floats, Var: "T"}},
-		Attrs:       windowAttrs(groupAttr()),
-		Constraints: []ir.C{shapeLength(2)},
-		Infer:       inferFromShape(2),
-		Eval:        ref.ConvGradW, Ref: &ref.ConvGradWDesc,
+		Source: "the transpose of ONNX Conv-22 in W",
+		In:     []ir.Port{{Name: "dY", DTypes: floats, Var: "T"}, {Name: "X", DTypes: floats, Var: "T"}, shapePort()},
+		Out:    []ir.Port{{Name: "dW", DTypes: floats, Var: "T"}},
+		Attrs:  windowAttrs(groupAttr()),
+		Constraints: []ir.C{shapeLength(2), {ID: "C2", Text: "a Conv of X with such a W is legal and has the dims of dY, or more positions", Check: func(q *ir.Query) error {
+			return likeConv(q, q.In[1].Type, typeFromShape(q, 2), true)
+		}}},
+		Infer: inferFromShape(2),
+		Eval:  ref.ConvGradW, Ref: &ref.ConvGradWDesc,
 		NoGrad: noSecondGrad,
 		Cost: func(n *ir.Node) (int64, int64) {
 			return 2 * elements(n.In[0].Type) * perChannel(n.Out[0].Type), bytesOf(n)
@@ -119,6 +123,58 @@ func inferFromShape(i int) func(q *ir.Query) ([]ir.Fact, error) {
 		}
 		return tt(d, dims...), nil
 	}
+}
+
+// typeFromShape is the type whose extents operand i holds.
+func typeFromShape(q *ir.Query, i int) ir.Type {
+	if q.In[i].Ints == nil {
+		return tensor.TUnranked(q.In[0].Type.DType)
+	}
+	return tensor.T(q.In[0].Type.DType, q.In[i].Ints...)
+}
+
+// forwardQuery asks about the node that a gradient operator belongs to, with
+// the operand types given; an extent that nobody knows is a symbol of no name.
+func forwardQuery(q *ir.Query, types ...ir.Type) *ir.Query {
+	f := &ir.Query{Def: q.Def, Attrs: q.Attrs, NOut: 1, Fresh: func() shape.Dim { return shape.Sym("_") }}
+	for _, t := range types {
+		f.In = append(f.In, ir.Fact{Type: t})
+	}
+	return f
+}
+
+// likeConv is the fault of a gradient whose Conv of x and w would be illegal,
+// or would give something else than dY, the first operand; with shorter, dY
+// may have fewer positions.
+func likeConv(q *ir.Query, x, w ir.Type, shorter bool) error {
+	f := forwardQuery(q, x, w)
+	for _, c := range convConstraints(false) {
+		if err := c.Check(f); err != nil {
+			return err
+		}
+	}
+	fs, err := inferConv(f)
+	if err != nil {
+		return err
+	}
+	return gradientOf("dY", q.In[0].Type, fs[0].Type, shorter)
+}
+
+// gradientOf is the fault where have provably has not the extents of want;
+// with shorter, those from axis 2 on may be less.
+func gradientOf(name string, have, want ir.Type, shorter bool) error {
+	if !have.Ranked() || !want.Ranked() {
+		return nil
+	}
+	ok := have.Rank() == want.Rank()
+	for i := 0; ok && i < have.Rank(); i++ {
+		c, known := have.Dims[i].Sub(want.Dims[i]).Const()
+		ok = !known || c == 0 || shorter && i >= 2 && c < 0
+	}
+	if !ok {
+		return ir.Fault(name, shape.Format(have.Dims), shape.Format(want.Dims))
+	}
+	return nil
 }
 
 // emitShape emits the extents of v.

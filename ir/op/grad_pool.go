@@ -1,8 +1,6 @@
 package op
 
 import (
-	"fmt"
-
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -24,12 +22,7 @@ func maxPoolGradOp() *ir.OpDef {
 		Out:    []ir.Port{{Name: "dX", DTypes: floats, Var: "T"}},
 		Attrs:  poolAttrs(),
 		Constraints: append(poolConstraints(1), ir.C{ID: "C5", Text: "dims(dY) are those of MaxPool's output", Check: func(q *ir.Query) error {
-			return eachPooled(q, q.In[1].Type, func(i int, w winAxis, in shape.Dim) error {
-				if d, ok := dimAt(q.In[0].Type, 2+i); ok && differ(d, w.out(in)) {
-					return ir.Fault(fmt.Sprintf("dY axis %d", 2+i), d.String(), w.out(in).String())
-				}
-				return nil
-			})
+			return gradientOf("dY", q.In[0].Type, inferPool(forwardQuery(q, q.In[1].Type)), false)
 		}}),
 		Infer: func(q *ir.Query) ([]ir.Fact, error) { return []ir.Fact{{Type: q.In[1].Type}}, nil },
 		Eval:  ref.MaxPoolGrad, Ref: &ref.MaxPoolGradDesc,
@@ -67,9 +60,17 @@ func averagePoolGradOp() *ir.OpDef {
 		Out:    []ir.Port{{Name: "dX", DTypes: floats, Var: "T"}},
 		Attrs: poolAttrs(ir.Attr{Name: "count_include_pad", Kind: attr.KindInt, Default: attr.Int(0), Check: flag,
 			Doc: "1: padding counts as elements that are 0"}),
-		Constraints: []ir.C{shapeLength(1)},
-		Infer:       inferFromShape(1),
-		Eval:        ref.AveragePoolGrad, Ref: &ref.AveragePoolGradDesc,
+		Constraints: []ir.C{shapeLength(1), {ID: "C2", Text: "an AveragePool of such an X is legal and has the dims of dY", Check: func(q *ir.Query) error {
+			f := forwardQuery(q, typeFromShape(q, 1))
+			for _, c := range poolConstraints(0) {
+				if err := c.Check(f); err != nil {
+					return err
+				}
+			}
+			return gradientOf("dY", q.In[0].Type, inferPool(f), false)
+		}}},
+		Infer: inferFromShape(1),
+		Eval:  ref.AveragePoolGrad, Ref: &ref.AveragePoolGradDesc,
 		NoGrad: noSecondGrad,
 		Cost:   poolCost,
 		Examples: []ir.Case{

@@ -33,8 +33,11 @@ func lstmGradOp() *ir.OpDef {
 			"The attributes are those of the LSTM. Cost: three times the LSTM's FLOP.",
 		Source: "the derivative of ONNX LSTM-22",
 		In:     in, Out: out,
-		Attrs:       lstmAttrs(),
-		Constraints: lstmConstraints(),
+		Attrs: lstmAttrs(),
+		Constraints: append(lstmConstraints(),
+			rnnOperand("C10", "dims(dY) are those of Y", 8, sequenceDims, dimS, dimN, dimD, dimH),
+			rnnOperand("C11", "dims(dY_h) are those of a state", 9, stateDims, dimS, dimN, dimD, dimH),
+			rnnOperand("C12", "dims(dY_c) are those of a state", 10, stateDims, dimS, dimN, dimD, dimH)),
 		Infer: func(q *ir.Query) ([]ir.Fact, error) {
 			fs := make([]ir.Fact, len(lstmGradOuts))
 			for k, i := range lstmGradOuts {

@@ -65,9 +65,16 @@ func gatherC3(q *ir.Query) error {
 	if err != nil {
 		return err
 	}
-	n, ok := x.Dims[a].Const()
-	for i := 0; ok && i < q.In[1].Const.Len(); i++ {
-		if v := q.In[1].Const.Int(i); v < -n || v >= n {
+	if n, ok := x.Dims[a].Const(); ok {
+		return indicesWithin(q.In[1], n)
+	}
+	return nil
+}
+
+// indicesWithin checks known indices against the extent that they select from.
+func indicesWithin(f ir.Fact, n int64) error {
+	for i := 0; f.Const != nil && i < f.Const.Len(); i++ {
+		if v := f.Const.Int(i); v < -n || v >= n {
 			return ir.Fault("index", fmt.Sprint(v), fmt.Sprintf("%d..%d", -n, n-1))
 		}
 	}
@@ -106,7 +113,7 @@ func gatherGradOp() *ir.OpDef {
 		Name: "GatherGrad", Domain: "mlc", Since: []int{1},
 		Doc: "GatherGrad adds the slices of dY to zeros at the indices: the gradient of Gather.\n\n" +
 			"\tdY       T[...]   as the output of Gather\n\tindices  I[q...]\n\tdim      i64      extent of axis in the result\n\tdX       T[...]   axis in the place of the axes of indices\n\n" +
-			"Slices of one index are added in ascending order.\n\nCost: |dY| FLOP.  Errors: C1.  Grad: dX gathered.",
+			"Slices of one index are added in ascending order.\n\nCost: |dY| FLOP.  Errors: C1..C3.  Grad: dX gathered.",
 		Source: "calculus",
 		In:     []ir.Port{{Name: "dY", DTypes: floats, Var: "T"}, {Name: "indices", DTypes: indices}, {Name: "dim", DTypes: []dtype.DType{dtype.I64}}},
 		Out:    []ir.Port{{Name: "dX", DTypes: floats, Var: "T"}},
@@ -128,7 +135,21 @@ func gatherGradOp() *ir.OpDef {
 				}
 			}
 			return nil
-		}}},
+		}},
+			{ID: "C2", Text: "dim: one element, 0 or more", Check: func(q *ir.Query) error {
+				n := q.In[2].Ints
+				if k := lengthOf(q.In[2]); k >= 0 && k != 1 || len(n) == 1 && n[0].IsConst() && !notNegative(q, n[0]) {
+					return ir.Fault("dim", q.In[2].Type.String()+" "+shape.Format(n), "one element, 0 or more")
+				}
+				return nil
+			}},
+			{ID: "C3", Text: "indices: within dim", Check: func(q *ir.Query) error {
+				if list, ok := constInts(q.In[2]); ok {
+					return indicesWithin(q.In[1], list[0])
+				}
+				return nil
+			}},
+		},
 		Infer: func(q *ir.Query) ([]ir.Fact, error) {
 			dy, ix := q.In[0].Type, q.In[1].Type
 			if !dy.Ranked() || !ix.Ranked() {

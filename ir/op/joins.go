@@ -128,7 +128,7 @@ func splitOp() *ir.OpDef {
 		Name: "Split", Since: []int{1, 2, 11, 13, 18},
 		Doc: "Split cuts its input along axis, into given lengths or into equal parts.\n\n" +
 			"\tinput    T[...]\n\tsplit    i64[n]   optional: length of each output\n\toutputs  T[...]   n of them; by num_outputs ceil(d/n) long each, the last what is left\n\n" +
-			"Cost: |X| moves.  Errors: C1..C4.  Grad: the dY joined, zeros where an output has none.",
+			"Cost: |X| moves.  Errors: C1..C5.  Grad: the dY joined, zeros where an output has none.",
 		Source: "ONNX Split-18",
 		In:     []ir.Port{{Name: "input", DTypes: classic, Var: "T"}, {Name: "split", DTypes: []dtype.DType{dtype.I64}, Optional: true}},
 		Out:    []ir.Port{{Name: "outputs", DTypes: classic, Var: "T", Variadic: true, MinCount: 1}},
@@ -155,7 +155,8 @@ func splitOp() *ir.OpDef {
 				}
 				return nil
 			}},
-			{ID: "C4", Text: "split: lengths of 0 or more that add up to the extent; num_outputs: no part below 0", Check: splitC4},
+			vectorC("C4", "split", 1),
+			{ID: "C5", Text: "split: lengths of 0 or more that add up to the extent; num_outputs: no part below 0", Check: splitC5},
 		},
 		Infer: inferSplit,
 		Eval:  ref.Split, Ref: &ref.SplitDesc,
@@ -179,7 +180,7 @@ func splitOp() *ir.OpDef {
 	}
 }
 
-func splitC4(q *ir.Query) error {
+func splitC5(q *ir.Query) error {
 	x := q.In[0].Type
 	if !x.Ranked() {
 		return nil

@@ -62,6 +62,9 @@ func TestMovementInfer(t *testing.T) {
 			x = e.Op("Slice", nil, x, e.Ints(0), e.Ints(math.MaxInt64), e.Ints(2), e.Ints(2))
 			return e.Op("Slice", nil, x, e.Ints(1), e.Ints(math.MaxInt32), e.Ints(3), e.Ints(2))
 		}, "f32[N,3,((H+1)/2),(W/2)]"},
+		{"every other element of what may be empty", []string{"Z"}, func(e em, x *ir.Value) *ir.Value {
+			return e.Op("Slice", nil, x, e.Ints(1), e.Ints(math.MaxInt64), e.Ints(0), e.Ints(2))
+		}, "f32[(Z/2)]"},
 		{"slice from the back", []string{"H", "W"}, func(e em, x *ir.Value) *ir.Value {
 			return e.Op("Slice", nil, x, e.Ints(-1, 0), e.Ints(math.MaxInt64, -1))
 		}, "f32[1,(W-1)]"},
@@ -150,8 +153,9 @@ func TestMovementConstraints(t *testing.T) {
 		{"Split", "C1", 2, attr.Map{"axis": attr.Int(-3), "num_outputs": attr.Int(2)}, tensor.Vs(x)},
 		{"Split", "C2", 2, nil, tensor.Vs(x)},
 		{"Split", "C3", 2, attr.Map{"num_outputs": attr.Int(3)}, tensor.Vs(x)},
-		{"Split", "C4", 2, nil, tensor.Vs(x, i64s(1, 2))},
-		{"Split", "C4", 4, attr.Map{"num_outputs": attr.Int(4)}, tensor.Vs(f32s([]int{5}, 1, 2, 3, 4, 5))},
+		{"Split", "C4", 2, nil, tensor.Vs(x, tensor.New(dtype.I64, 2, 1))},
+		{"Split", "C5", 2, nil, tensor.Vs(x, i64s(1, 2))},
+		{"Split", "C5", 4, attr.Map{"num_outputs": attr.Int(4)}, tensor.Vs(f32s([]int{5}, 1, 2, 3, 4, 5))},
 		{"Expand", "C1", 1, nil, tensor.Vs(x, m22)},
 		{"Expand", "C2", 1, nil, tensor.Vs(x, i64s(4))},
 		{"Tile", "C1", 1, nil, tensor.Vs(x, m22)},
@@ -161,6 +165,10 @@ func TestMovementConstraints(t *testing.T) {
 		{"Pad", "C2", 1, nil, tensor.Vs(x, i64s(1, 1))},
 		{"Pad", "C3", 1, nil, []tensor.Value{v(x), v(i64s(1, 1)), absent, v(i64s(2))}},
 		{"Pad", "C4", 1, nil, tensor.Vs(x, i64s(0, 0, 0, 0), f32s([]int{2}, 1, 2))},
+		{"Pad", "C5", 1, attr.Map{"mode": attr.Str("edge")}, tensor.Vs(x, i64s(-2, 0, 1, 0))},
+		{"Pad", "C6", 1, nil, []tensor.Value{v(x), v(i64s(0, 0)), absent, v(tensor.New(dtype.I64, 1, 1))}},
+		{"mlc.GatherGrad", "C2", 1, nil, tensor.Vs(x, i64s(0, 1), i64s(4, 4))},
+		{"mlc.GatherGrad", "C3", 1, nil, tensor.Vs(x, i64s(0, 4), i64s(4))},
 		{"Gather", "C1", 1, nil, tensor.Vs(f32s(nil, 1), i64s(0))},
 		{"Gather", "C2", 1, attr.Map{"axis": attr.Int(2)}, tensor.Vs(x, i64s(0))},
 		{"Gather", "C3", 1, nil, tensor.Vs(x, i64s(2))},

@@ -21,7 +21,7 @@ func padOp() *ir.OpDef {
 			"\tdata            T[...]\n\tpads            i64[2n]   n amounts before, then n after\n\tconstant_value  T         optional: of mode constant, default 0\n" +
 			"\taxes            I[n]      optional: absent, all\n\toutput          T[...]\n\n" +
 			"Mode reflect mirrors at the edge element, edge repeats it, wrap goes on at the other end.\n\n" +
-			"Cost: |Y| moves.  Errors: C1..C3.  Grad: dY trimmed; other modes add up what was copied.",
+			"Cost: |Y| moves.  Errors: C1..C6.  Grad: dY trimmed; other modes add up what was copied.",
 		Source: "ONNX Pad-25",
 		In: []ir.Port{{Name: "data", Var: "T"}, {Name: "pads", DTypes: []dtype.DType{dtype.I64}},
 			{Name: "constant_value", Var: "T", Optional: true}, {Name: "axes", DTypes: indices, Optional: true}},
@@ -53,6 +53,8 @@ func padOp() *ir.OpDef {
 				}
 				return nil
 			}},
+			{ID: "C5", Text: "pads: in modes other than constant, an axis that grows keeps an element; extents stay 0 or more", Check: padC5},
+			vectorC("C6", "axes", 3),
 		},
 		Infer: inferPad,
 		Eval:  ref.Pad, Ref: &ref.PadDesc,
@@ -75,6 +77,25 @@ func padOp() *ir.OpDef {
 			tensorCase("trim", "hand calculation", nil, f32s([]int{2}, 2, 3), f32s([]int{3}, 1, 2, 3), i64s(-1, 0)),
 		},
 	}
+}
+
+// padC5 checks what is known of the extents.
+func padC5(q *ir.Query) error {
+	x := q.In[0].Type
+	pads, ok := constInts(q.In[1])
+	axes, known, _ := axesOperand(q.Input(3), x.Rank(), max(x.Rank(), 0))
+	if !x.Ranked() || !ok || !known || len(pads) != 2*len(axes) {
+		return nil
+	}
+	for i, a := range axes {
+		before, after := pads[i], pads[len(axes)+i]
+		n, known := x.Dims[a].Const()
+		kept := n + min(before, 0) + min(after, 0)
+		if known && (n+before+after < 0 || max(before, after) > 0 && kept <= 0 && q.Attrs.Str("mode") != "constant") {
+			return ir.Fault(fmt.Sprintf("axis %d of extent %d", a, n), fmt.Sprintf("pads %d and %d", before, after), "an extent of 0 or more, and in mode "+q.Attrs.Str("mode")+" something to add")
+		}
+	}
+	return nil
 }
 
 func inferPad(q *ir.Query) ([]ir.Fact, error) {

@@ -30,14 +30,18 @@ func resizeOp() *ir.OpDef {
 		Attrs: resizeAttrs(),
 		Constraints: []ir.C{
 			{ID: "C1", Text: "one of scales and sizes is given", Check: func(q *ir.Query) error {
-				n := 0
+				some, perhaps := 0, 0
 				for i := 2; i < 4; i++ {
-					if given(q, i) && lengthOf(q.Input(i)) != 0 {
-						n++
+					switch n := lengthOf(q.Input(i)); {
+					case !given(q, i) || n == 0:
+					case n > 0:
+						some++
+					default:
+						perhaps++
 					}
 				}
-				if r := q.In[0].Type.Rank(); n != 1 && r != 0 && !(q.Attrs.Has("axes") && len(q.Attrs.Ints("axes")) == 0) {
-					return ir.Fault("scales, sizes", fmt.Sprintf("%d of them", n), "one")
+				if r := q.In[0].Type.Rank(); (some > 1 || some+perhaps == 0) && r != 0 && !(q.Attrs.Has("axes") && len(q.Attrs.Ints("axes")) == 0) {
+					return ir.Fault("scales, sizes", fmt.Sprintf("%d of them", some), "one")
 				}
 				return nil
 			}},
@@ -123,6 +127,11 @@ func resizeAxes(q *ir.Query) ([]int, error) {
 }
 
 func resizeC3(q *ir.Query) error {
+	for i := 1; i < 4; i++ {
+		if f := q.Input(i); f.Present() && f.Type.Rank() > 1 {
+			return ir.Fault(q.Def.In[i].Name, f.Type.String(), "a vector")
+		}
+	}
 	axes, err := resizeAxes(q)
 	if err != nil || axes == nil {
 		return err
@@ -146,9 +155,9 @@ func resizeC3(q *ir.Query) error {
 			}
 		}
 	}
-	for _, d := range q.Input(3).Ints {
-		if c, ok := d.Const(); ok && (c < 0 || c > math.MaxInt32) {
-			return ir.Fault("sizes", d.String(), "0 or more")
+	for i, d := range q.Input(3).Ints {
+		if c, ok := d.Const(); ok && (c < 0 || c > math.MaxInt32 || c > 0 && q.In[0].Type.Dims[axes[i]].Is(0)) {
+			return ir.Fault("sizes", d.String(), "0 or more, and 0 along axes of extent 0")
 		}
 	}
 	return nil

@@ -139,53 +139,70 @@ func dimsOfLSTM(q *ir.Query) lstmDims {
 	return d
 }
 
-func lstmConstraints() []ir.C {
-	rank := func(name string, t ir.Type, want int) error {
-		if t.Ranked() && t.Rank() != want {
-			return ir.Fault("rank of "+name, fmt.Sprint(t.Rank()), fmt.Sprint(want))
+// rnnOperand is the constraint that operand i has the extents that dims gives,
+// as far as those of numbers needs are known.
+func rnnOperand(id, text string, i int, dims func(q *ir.Query, d lstmDims) []shape.Dim, needs ...int) ir.C {
+	return ir.C{ID: id, Text: text, Check: func(q *ir.Query) error {
+		f := q.Input(i)
+		if !f.Present() || !f.Type.Ranked() {
+			return nil
 		}
-		return nil
-	}
-	// operand checks that input i has the extents that dims gives, where known.
-	operand := func(id, text string, i int, dims func(q *ir.Query, d lstmDims) []shape.Dim, needs ...int) ir.C {
-		return ir.C{ID: id, Text: text, Check: func(q *ir.Query) error {
-			f := q.Input(i)
-			if !f.Present() || !f.Type.Ranked() {
+		d := dimsOfLSTM(q)
+		want := dims(q, d)
+		if f.Type.Rank() != len(want) {
+			return ir.Fault("rank of "+q.Def.In[i].Name, fmt.Sprint(f.Type.Rank()), fmt.Sprint(len(want)))
+		}
+		for _, k := range needs {
+			if !d.known[k] {
 				return nil
 			}
-			d := dimsOfLSTM(q)
-			want := dims(q, d)
-			if err := rank(q.Def.In[i].Name, f.Type, len(want)); err != nil {
-				return err
+		}
+		for j, w := range want {
+			if differ(f.Type.Dims[j], w) {
+				return ir.Fault(q.Def.In[i].Name, shape.Format(f.Type.Dims), shape.Format(want))
 			}
-			for _, k := range needs {
-				if !d.known[k] {
-					return nil
-				}
-			}
-			for j, w := range want {
-				if differ(f.Type.Dims[j], w) {
-					return ir.Fault(q.Def.In[i].Name, shape.Format(f.Type.Dims), shape.Format(want))
-				}
+		}
+		return nil
+	}}
+}
+
+// Numbers of the extents in lstmDims.known.
+const (
+	dimS = iota
+	dimN
+	dimI
+	dimD
+	dimH
+)
+
+func stateDims(q *ir.Query, d lstmDims) []shape.Dim { return d.state(q) }
+
+func lstmConstraints() []ir.C {
+	times := func(n int64, d shape.Dim) shape.Dim { return d.Mul(shape.Int(n)) }
+	return []ir.C{
+		{ID: "C1", Text: "rank(X) = 3", Check: func(q *ir.Query) error {
+			if t := q.In[0].Type; t.Ranked() && t.Rank() != 3 {
+				return ir.Fault("rank of X", fmt.Sprint(t.Rank()), "3")
 			}
 			return nil
-		}}
-	}
-	times := func(n int64, d shape.Dim) shape.Dim { return d.Mul(shape.Int(n)) }
-	state := func(q *ir.Query, d lstmDims) []shape.Dim { return d.state(q) }
-	return []ir.C{
-		{ID: "C1", Text: "rank(X) = 3", Check: func(q *ir.Query) error { return rank("X", q.In[0].Type, 3) }},
-		operand("C2", "dims(R) = [D, 4H, H]", 2, func(_ *ir.Query, d lstmDims) []shape.Dim {
+		}},
+		rnnOperand("C2", "dims(R) = [D, 4H, H]", 2, func(_ *ir.Query, d lstmDims) []shape.Dim {
 			return []shape.Dim{d.dirs, times(4, d.hidden), d.hidden}
-		}, 3, 4),
-		operand("C3", "dims(W) = [D, 4H, I]", 1, func(_ *ir.Query, d lstmDims) []shape.Dim {
+		}, dimD, dimH),
+		rnnOperand("C3", "dims(W) = [D, 4H, I]", 1, func(_ *ir.Query, d lstmDims) []shape.Dim {
 			return []shape.Dim{d.dirs, times(4, d.hidden), d.width}
-		}, 2, 3, 4),
-		operand("C4", "dims(B) = [D, 8H]", 3, func(_ *ir.Query, d lstmDims) []shape.Dim { return []shape.Dim{d.dirs, times(8, d.hidden)} }, 3, 4),
-		operand("C5", "dims(sequence_lens) = [N]", 4, func(_ *ir.Query, d lstmDims) []shape.Dim { return []shape.Dim{d.batch} }, 0, 1),
-		operand("C6", "dims(initial_h) are those of a state", 5, state, 0, 1, 3, 4),
-		operand("C7", "dims(initial_c) are those of a state", 6, state, 0, 1, 3, 4),
-		operand("C8", "dims(P) = [D, 3H]", 7, func(_ *ir.Query, d lstmDims) []shape.Dim { return []shape.Dim{d.dirs, times(3, d.hidden)} }, 3, 4),
+		}, dimI, dimD, dimH),
+		rnnOperand("C4", "dims(B) = [D, 8H]", 3, func(_ *ir.Query, d lstmDims) []shape.Dim {
+			return []shape.Dim{d.dirs, times(8, d.hidden)}
+		}, dimD, dimH),
+		rnnOperand("C5", "dims(sequence_lens) = [N]", 4, func(_ *ir.Query, d lstmDims) []shape.Dim {
+			return []shape.Dim{d.batch}
+		}, dimS, dimN),
+		rnnOperand("C6", "dims(initial_h) are those of a state", 5, stateDims, dimS, dimN, dimD, dimH),
+		rnnOperand("C7", "dims(initial_c) are those of a state", 6, stateDims, dimS, dimN, dimD, dimH),
+		rnnOperand("C8", "dims(P) = [D, 3H]", 7, func(_ *ir.Query, d lstmDims) []shape.Dim {
+			return []shape.Dim{d.dirs, times(3, d.hidden)}
+		}, dimD, dimH),
 		{ID: "C9", Text: "activations has 3 entries per direction, or none", Check: func(q *ir.Query) error {
 			want := 3
 			if q.Attrs.Str("direction") == "bidirectional" {
@@ -197,6 +214,14 @@ func lstmConstraints() []ir.C {
 			return nil
 		}},
 	}
+}
+
+// sequenceDims are the extents of Y in the order of layout.
+func sequenceDims(q *ir.Query, d lstmDims) []shape.Dim {
+	if q.Attrs.Bool("layout") {
+		return []shape.Dim{d.batch, d.steps, d.dirs, d.hidden}
+	}
+	return []shape.Dim{d.steps, d.dirs, d.batch, d.hidden}
 }
 
 func inferLSTM(q *ir.Query) ([]ir.Fact, error) {
@@ -215,12 +240,8 @@ func inferLSTM(q *ir.Query) ([]ir.Fact, error) {
 	fresh(&d.steps, d.known[0], 0, s)
 	fresh(&d.batch, d.known[1], 0, n)
 	fresh(&d.hidden, d.known[4], 0, 3)
-	y := []shape.Dim{d.steps, d.dirs, d.batch, d.hidden}
-	if q.Attrs.Bool("layout") {
-		y = []shape.Dim{d.batch, d.steps, d.dirs, d.hidden}
-	}
 	last := ir.Fact{Type: tensor.T(t, d.state(q)...)}
-	return []ir.Fact{{Type: tensor.T(t, y...)}, last, last}, nil
+	return []ir.Fact{{Type: tensor.T(t, sequenceDims(q, d)...)}, last, last}, nil
 }
 
 // lstmExamples are small enough to be checked by hand: with W = R = 0 every

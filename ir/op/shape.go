@@ -121,6 +121,13 @@ func inferReshape(q *ir.Query) ([]ir.Fact, error) {
 			dims[i] = d
 		}
 	}
+	if !q.Attrs.Bool("allowzero") {
+		for i := range dims {
+			if i != open && mayCopy(q, want[i], x, dims, open) {
+				dims[i], opaque = q.NewDim(0, i), true
+			}
+		}
+	}
 	switch {
 	case open >= 0 && opaque:
 		dims[open] = q.NewDim(0, open)
@@ -139,6 +146,26 @@ func inferReshape(q *ir.Query) ([]ir.Fact, error) {
 		}
 	}
 	return keepInts(q, tt(x.DType, dims...)), nil
+}
+
+// mayCopy says whether a symbolic entry d of a shape may be 0 and then mean
+// another extent than 0. It does not count where the extents asked for
+// provably divide the elements of data: then data is empty whenever d is 0.
+func mayCopy(q *ir.Query, d shape.Dim, x ir.Type, dims []shape.Dim, open int) bool {
+	if lo, _ := dimRange(q, d); d.IsConst() || lo != 0 {
+		return false
+	}
+	if !x.Ranked() {
+		return true
+	}
+	rest := shape.Int(1)
+	for i, e := range dims {
+		if i != open {
+			rest = rest.Mul(e)
+		}
+	}
+	all := shape.Prod(x.Dims)
+	return all.Is(0) || !all.Div(rest).Mul(rest).Equal(all)
 }
 
 // quotientOf divides a product of extents by another, after striking out what

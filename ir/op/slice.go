@@ -68,7 +68,7 @@ func sliceC1(q *ir.Query) error {
 			continue
 		}
 		k := lengthOf(f)
-		if f.Type.Rank() > 1 || k >= 0 && n >= 0 && k != n {
+		if f.Type.Ranked() && f.Type.Rank() != 1 || k >= 0 && n >= 0 && k != n {
 			return ir.Fault(q.Def.In[i].Name, f.Type.String(), "a vector as long as starts")
 		}
 		if k >= 0 {
@@ -166,10 +166,23 @@ func sliceDim(q *ir.Query, n, start, end shape.Dim, step int64) (shape.Dim, bool
 	one := shape.Int(1)
 	lo, hi := shape.Int(0), n
 	if step < 0 {
+		if n.Is(0) {
+			return n, true
+		} else if nlo, _ := dimRange(q, n); nlo < 1 { // the first element may not be there
+			return shape.Dim{}, false
+		}
 		lo, hi = shape.Int(-1), n.Sub(one)
 	}
 	s, ok1 := clampTo(q, start, n, shape.Int(0), hi)
 	e, ok2 := clampTo(q, end, n, lo, hi)
+	if !ok1 && ok2 && e.Equal(n) {
+		// From a start that may lie behind the end up to the end: the floor
+		// below still gives 0 where it does by less than a step, as it does for
+		// x[1::2] of an axis that may be empty.
+		slo, _ := dimRange(q, start)
+		short, _ := dimRange(q, n.Sub(start))
+		s, ok1 = start, step > 0 && slo >= 0 && short > -step
+	}
 	if !ok1 || !ok2 {
 		return shape.Dim{}, false
 	}
@@ -181,7 +194,7 @@ func sliceDim(q *ir.Query, n, start, end shape.Dim, step int64) (shape.Dim, bool
 	switch {
 	case shi <= 0:
 		return shape.Int(0), true
-	case slo < 0:
+	case slo <= -step:
 		return shape.Dim{}, false
 	}
 	if step > toEnd {

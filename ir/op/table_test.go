@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mlc-go/mlc/ir"
@@ -25,6 +26,9 @@ import (
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
+// builtin is the table, made once: making it takes longer than most samples.
+var builtin = sync.OnceValue(op.Builtin)
+
 // seedOf gives every operator a random stream of its own, the same each time.
 func seedOf(d *ir.OpDef) *rand.Rand {
 	h := fnv.New64a()
@@ -33,7 +37,7 @@ func seedOf(d *ir.OpDef) *rand.Rand {
 }
 
 func eachOp(t *testing.T, f func(t *testing.T, d *ir.OpDef)) {
-	for _, d := range op.Builtin().All() {
+	for _, d := range builtin().All() {
 		t.Run(d.FullName(), func(t *testing.T) { f(t, d) })
 	}
 }
@@ -96,7 +100,7 @@ func TestEntriesAreComplete(t *testing.T) {
 func single(d *ir.OpDef, c ir.Case, consts bool) (*ir.Module, []tensor.Value, error) {
 	m := ir.NewModule("single")
 	f := m.AddFunc("main")
-	b := ir.NewBuilder(f, -1, op.Builtin())
+	b := ir.NewBuilder(f, -1, builtin())
 	var in []*ir.Value
 	var args []tensor.Value
 	for i, v := range c.In {
@@ -357,7 +361,7 @@ func TestInferNeverPanics(t *testing.T) {
 // TestEmittedNamesResolve reads this package's source: every operator that a
 // gradient, an upgrade or a downgrade emits by name must be in the table.
 func TestEmittedNamesResolve(t *testing.T) {
-	ops := op.Builtin()
+	ops := builtin()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

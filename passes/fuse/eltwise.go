@@ -22,11 +22,17 @@ func Eltwise() pass.Pass {
 	}
 }
 
-// elementwise are the operators that such groups hold.
+// elementwise are the operators that groups hold: those that a loop over
+// elements computes from values of one type, one instruction or polynomial
+// each. What can be said with them is expanded before (Expand).
 var elementwise = []string{
-	"Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "Sqrt", "Exp", "Log", "Neg", "Abs", "Erf", "Reciprocal",
-	"Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "Gelu", "Elu", "HardSigmoid", "HardSwish", "Softplus", "Softsign",
+	"Add", "Sub", "Mul", "Div", "Min", "Max", "PRelu",
+	"Neg", "Abs", "Sqrt", "Floor", "Ceil", "Round", "Exp", "Log", "Erf",
+	"Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Gelu",
 }
+
+// groupType says whether groups compute values of the type.
+func groupType(d dtype.DType) bool { return d == dtype.F32 || d == dtype.F16 }
 
 func eltwises(c *rewrite.Ctx, m *ir.Module) error {
 	order := rewrite.OrderAll(m)
@@ -56,8 +62,15 @@ func groupable(n *ir.Node) bool {
 		return false
 	}
 	out := n.Out[0].Type
-	if out.DType != dtype.F32 && out.DType != dtype.F16 {
+	if !groupType(out.DType) || len(n.In) > 2 && !n.Is("Clip") {
 		return false
+	}
+	if n.Is("Clip") {
+		for _, b := range n.In[1:] {
+			if b != nil && !rewrite.IsConst(b) {
+				return false
+			}
+		}
 	}
 	for _, v := range n.In {
 		if v == nil {

@@ -8,11 +8,12 @@ import (
 	"github.com/mlc-go/mlc/passes/rewrite"
 )
 
-// Epilogue is the pass fuse-epilogue: a convolution or product, then, each at
-// most once and in this order, the Add of a constant vector along its channels
-// (the last axis of Gemm and MatMul), the Add of a tensor of its own type and
-// an activation with constant parameters. The body holds the nodes in that
-// order.
+// Epilogue is the pass fuse-epilogue. A group is a convolution or product and
+// the elementwise operators after it: bias, sum, activation. Each works on
+// values of the anchor's type, and its other operands are constants of one
+// element or one element per channel (the last axis of Gemm and MatMul), or,
+// once in a group, a tensor of the anchor's type: the residual. The body holds
+// the nodes in order; nothing but the last value leaves it.
 func Epilogue() pass.Pass {
 	return pass.Pass{
 		Name: "fuse-epilogue", Level: 2, Run: epilogues,
@@ -26,21 +27,23 @@ func Epilogue() pass.Pass {
 // anchors are the operators that take an epilogue.
 var anchors = []string{"Conv", "ConvTranspose", "Gemm", "MatMul"}
 
-// activations are applied to one element at a time; parameters beside the
-// first operand must be constant.
-var activations = []string{
-	"Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Gelu", "Elu",
-}
+// maxEpilogue bounds the operators of an epilogue.
+const maxEpilogue = 16
 
 func epilogues(c *rewrite.Ctx, m *ir.Module) error {
-	for _, n := range rewrite.OrderAll(m) {
-		if !slices.Contains(anchors, n.Def.FullName()) || !rewrite.Live(n) || inGroup(n) || len(n.Out) == 0 {
+	order := rewrite.OrderAll(m)
+	rank := make(map[*ir.Node]int, len(order))
+	for i, n := range order {
+		rank[n] = i
+	}
+	for _, n := range order {
+		if !slices.Contains(anchors, n.Def.FullName()) || !rewrite.Live(n) || inGroup(n) {
 			continue
 		}
-		if !n.Out[0].Type.Ranked() || rewrite.IsConst(n.Out[0]) {
+		if y := n.Out[0]; y == nil || !y.Type.Ranked() || !groupType(y.Type.DType) || rewrite.IsConst(y) {
 			continue
 		}
-		chain := followers(n)
+		chain := followers(n, rank)
 		if len(chain) == 1 || !c.Fire("op-epilogue", n) {
 			continue
 		}
@@ -54,63 +57,83 @@ func epilogues(c *rewrite.Ctx, m *ir.Module) error {
 // inGroup says whether n stands in a group already.
 func inGroup(n *ir.Node) bool { return n.Func != nil && n.Func.Owner.Is(FusedOp) }
 
-// followers lists n and the nodes after it that make its epilogue.
-func followers(n *ir.Node) []*ir.Node {
-	chain := []*ir.Node{n}
-	stage := 0 // 1 after the bias, 2 after the sum, 3 after the activation
-	for stage < 3 {
-		cur := chain[len(chain)-1]
-		next := onlyReader(cur)
-		if next == nil || next.Func != n.Func || len(next.Out) != 1 || !rewrite.Same(next.Out[0], n.Out[0]) {
+// followers lists n and the nodes after it that make its epilogue: it adds
+// readers that fit one by one, in canonical order, and gives the longest list
+// of which only the last value is read from outside.
+func followers(n *ir.Node, rank map[*ir.Node]int) []*ir.Node {
+	e := &epilogue{anchor: n, nodes: []*ir.Node{n}, in: map[*ir.Node]bool{n: true}}
+	best := 1
+	for len(e.nodes) <= maxEpilogue {
+		next := e.next(rank)
+		if next == nil {
 			break
 		}
-		k := stageOf(n, next, cur.Out[0])
-		if k <= stage {
-			break
+		e.nodes, e.in[next] = append(e.nodes, next), true
+		if e.closed() {
+			best = len(e.nodes)
 		}
-		chain, stage = append(chain, next), k
 	}
-	return chain
+	return e.nodes[:best]
 }
 
-// onlyReader is the node that alone reads n's first output, nil if it is
-// read elsewhere or is a result.
-func onlyReader(n *ir.Node) *ir.Node {
-	if u := n.Out[0].Uses(); len(u) == 1 && rewrite.OneReader(n) {
-		return u[0].Node
-	}
-	return nil
+type epilogue struct {
+	anchor   *ir.Node
+	nodes    []*ir.Node
+	in       map[*ir.Node]bool
+	residual bool
 }
 
-// stageOf tells what next does to x, a value of anchor n's type: 1 adds a bias
-// vector, 2 adds a tensor of its type, 3 activates, 0 something else.
-func stageOf(n, next *ir.Node, x *ir.Value) int {
-	name := next.Def.FullName()
-	if slices.Contains(activations, name) {
-		if next.In[0] != x {
-			return 0
-		}
-		for _, p := range next.In[1:] {
-			if p != nil && !rewrite.IsConst(p) {
-				return 0
+// next is the first reader of the group that fits, nil if none does.
+func (e *epilogue) next(rank map[*ir.Node]int) *ir.Node {
+	var best *ir.Node
+	for _, n := range e.nodes {
+		for _, u := range n.Out[0].Uses() {
+			k := u.Node
+			if k == nil || e.in[k] || k.Func != e.anchor.Func || best != nil && rank[k] >= rank[best] {
+				continue
+			}
+			if _, ok := e.fits(k); ok {
+				best = k
 			}
 		}
-		return 3
 	}
-	if name != "Add" {
-		return 0
+	if best != nil {
+		if residual, _ := e.fits(best); residual {
+			e.residual = true
+		}
 	}
-	other := next.In[0]
-	if other == x {
-		other = next.In[1]
+	return best
+}
+
+// fits says whether k may join, and whether it brings the residual.
+func (e *epilogue) fits(k *ir.Node) (residual, ok bool) {
+	y := e.anchor.Out[0]
+	if !groupable(k) || !rewrite.Same(k.Out[0], y) {
+		return false, false
 	}
-	switch {
-	case rewrite.IsConst(other) && rewrite.PerAxis(other.Type, x.Type.Dims, channelAxis(n)):
-		return 1
-	case other != x && rewrite.Same(other, x):
-		return 2
+	for _, v := range k.In {
+		switch {
+		case v == nil || v.Node != nil && e.in[v.Node]:
+		case rewrite.IsConst(v) && rewrite.PerAxis(v.Type, y.Type.Dims, channelAxis(e.anchor)):
+		case !e.residual && !residual && rewrite.Same(v, y):
+			residual = true
+		default:
+			return false, false
+		}
 	}
-	return 0
+	return residual, true
+}
+
+// closed says whether nothing but the last value is read from outside.
+func (e *epilogue) closed() bool {
+	for _, n := range e.nodes[:len(e.nodes)-1] {
+		for _, v := range n.Out {
+			if v != nil && !readInside(v, e.in) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // channelAxis is the axis of n's output along which a bias varies.

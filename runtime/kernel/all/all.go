@@ -5,6 +5,11 @@ package all
 
 import (
 	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/runtime/kernel/conv"
+	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
+	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
+	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/rnn"
 )
 
 // Set is the full set of kernels.
@@ -17,4 +22,12 @@ func Set() *kernel.Set {
 }
 
 // fast are the kernels other than reference functions.
-var fast = []*kernel.Desc{}
+var fast = []*kernel.Desc{
+	&gemm.F32_14x32_avx512, &gemm.F32_6x16_avx2, &gemm.F32_4x16_neon, &gemm.F32_generic,
+	&gemm.MatMulF32_14x32_avx512, &gemm.MatMulF32_6x16_avx2, &gemm.MatMulF32_4x16_neon, &gemm.MatMulF32_generic,
+	&conv.F32_14x32_avx512, &conv.F32_6x16_avx2, &conv.F32_4x16_neon, &conv.F32_generic,
+	&conv.TransposeF32_14x32_avx512, &conv.TransposeF32_6x16_avx2, &conv.TransposeF32_4x16_neon, &conv.TransposeF32_generic,
+	&dwconv.F32_avx512, &dwconv.F32_avx2, &dwconv.F32_neon, &dwconv.F32_generic,
+	&eltwise.F32_avx512, &eltwise.F32_avx2, &eltwise.F32_neon, &eltwise.F32_generic,
+	&rnn.LSTMF32_14x32_avx512, &rnn.LSTMF32_6x16_avx2, &rnn.LSTMF32_4x16_neon, &rnn.LSTMF32_generic,
+}

@@ -112,7 +112,7 @@ func Split(c kernel.Ctx, in, out []tensor.Value, a attr.Map) error {
 			part = n - chunk*(len(out)-1)
 		}
 		if part < 0 || part > n-at || i == len(out)-1 && at+part != n {
-			return diag.New(diag.Shape, "part %d of %d along axis %d: %d of %d elements at %d", i, len(out), k, part, n, at)
+			return diag.New(diag.BadData, "part %d of %d along axis %d: %d of %d elements at %d", i, len(out), k, part, n, at)
 		}
 		dims[k] = part
 		y := output(c, out, i, x.DType(), dims...)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mlc-go/mlc/ir/attr"
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
@@ -130,7 +131,7 @@ func (l *lstm) check(dirs int) error {
 	if l.lens != nil {
 		for b := range l.batch {
 			if n := l.lens.Int(b); n < 0 || n > int64(l.steps) {
-				return badExtent("sequence_lens", int(n), l.steps)
+				return &diag.Error{Kind: diag.BadData, Port: "sequence_lens", Have: fmt.Sprint(n), Want: fmt.Sprintf("0..%d", l.steps)}
 			}
 		}
 	}

@@ -290,7 +290,7 @@ func Dropout(c kernel.Ctx, in, out []tensor.Value, _ attr.Map) error {
 		return nil
 	}
 	if !(ratio >= 0 && ratio < 1) {
-		return diag.New(diag.Shape, "ratio %v, want 0 <= ratio < 1", ratio)
+		return diag.New(diag.BadData, "ratio %v, want 0 <= ratio < 1", ratio)
 	}
 	r, scale := c.Rand(), 1/(1-ratio)
 	for i := range x.Len() {

@@ -1,4 +1,4 @@
-package conform
+package codegen_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/conform"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
@@ -18,7 +19,7 @@ func shared(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("MLC_SHARED")
 	if dir == "" {
-		dir = "../../../shared"
+		dir = "../../shared"
 	}
 	if _, err := os.Stat(filepath.Join(dir, "corpus")); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -43,13 +44,13 @@ func corpus(t *testing.T) []string {
 	return out
 }
 
-func runCorpus(t *testing.T, e Engine, match string) {
+func runCorpus(t *testing.T, e conform.Engine, match string) {
 	t.Helper()
-	o := Options{Engine: e, Rtol: 1e-3, Atol: 1e-5, Filter: regexp.MustCompile(match),
-		Tolerances: []Rule{{regexp.MustCompile("^squeezenet-fp16$"), tensor.Custom(1e-2, 1e-5), "weights and activations are f16"}}}
-	sum, err := Run(context.Background(), corpus(t), o, func(r Result) {
+	o := conform.Options{Engine: e, Rtol: 1e-3, Atol: 1e-5, Filter: regexp.MustCompile(match),
+		Tolerances: []conform.Rule{{regexp.MustCompile("^squeezenet-fp16$"), tensor.Custom(1e-2, 1e-5), "weights and activations are f16"}}}
+	sum, err := conform.Run(context.Background(), corpus(t), o, func(r conform.Result) {
 		t.Logf("%s %s %.2fs %s", r.Status, r.Name, r.Took.Seconds(), r.Msg)
-		if r.Status == Failed {
+		if r.Status == conform.Failed {
 			t.Errorf("%s: %s", r.Name, r.Msg)
 		}
 	})
@@ -65,11 +66,11 @@ func TestCorpusReference(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the reference takes its time")
 	}
-	runCorpus(t, Reference(codegen.Options{}), m1)
+	runCorpus(t, codegen.Reference(codegen.Options{}), m1)
 }
 
 func TestCorpusCPU(t *testing.T) {
 	for _, level := range []string{"0", "2", "3"} {
-		t.Run("O"+level, func(t *testing.T) { runCorpus(t, CPU(codegen.Options{Level: level}, 1), m1) })
+		t.Run("O"+level, func(t *testing.T) { runCorpus(t, codegen.CPU(codegen.Options{Level: level}, 1), m1) })
 	}
 }

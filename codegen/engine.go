@@ -1,9 +1,9 @@
-package conform
+package codegen
 
 import (
 	"context"
 
-	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/conform"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/op"
@@ -13,18 +13,18 @@ import (
 
 // Reference is the engine that interprets the imported module: no pass, no
 // kernel.
-func Reference(o codegen.Options) Engine { return reference{o} }
+func Reference(o Options) conform.Engine { return reference{o} }
 
-type reference struct{ o codegen.Options }
+type reference struct{ o Options }
 
-// Load implements Engine.
-func (e reference) Load(ctx context.Context, c *Case) (Runner, error) {
+// Load implements conform.Engine.
+func (e reference) Load(ctx context.Context, c *conform.Case) (conform.Runner, error) {
 	o := e.o
-	o.Stop = codegen.StageImport
+	o.Stop = StageImport
 	if o.Ops == nil {
 		o.Ops = op.Builtin()
 	}
-	a, err := codegen.Build(ctx, codegen.FS(c.FS, c.Model), o)
+	a, err := Build(ctx, FS(c.FS, c.Model), o)
 	if err != nil {
 		return nil, err
 	}
@@ -37,22 +37,22 @@ func (e reference) Load(ctx context.Context, c *Case) (Runner, error) {
 }
 
 type moduleRunner struct {
-	a *codegen.Artifact
+	a *Artifact
 	x ir.Exec
 }
 
-func (r *moduleRunner) Inputs() []Port {
-	var out []Port
+func (r *moduleRunner) Inputs() []conform.Port {
+	var out []conform.Port
 	for _, p := range r.a.Module().Main().Params {
-		out = append(out, Port{p.Name, p.Type})
+		out = append(out, conform.Port{p.Name, p.Type})
 	}
 	return out
 }
 
-func (r *moduleRunner) Outputs() []Port {
-	var out []Port
+func (r *moduleRunner) Outputs() []conform.Port {
+	var out []conform.Port
 	for _, p := range r.a.Module().Main().Results {
-		out = append(out, Port{p.Name, p.Value.Type})
+		out = append(out, conform.Port{p.Name, p.Value.Type})
 	}
 	return out
 }
@@ -68,16 +68,16 @@ func (r *moduleRunner) Close() error {
 
 // CPU is the engine that compiles to an artifact in memory and runs it as an
 // application would.
-func CPU(o codegen.Options, threads int) Engine { return cpuEngine{o, threads} }
+func CPU(o Options, threads int) conform.Engine { return cpuEngine{o, threads} }
 
 type cpuEngine struct {
-	o       codegen.Options
+	o       Options
 	threads int
 }
 
-// Load implements Engine.
-func (e cpuEngine) Load(ctx context.Context, c *Case) (Runner, error) {
-	a, err := codegen.Build(ctx, codegen.FS(c.FS, c.Model), e.o)
+// Load implements conform.Engine.
+func (e cpuEngine) Load(ctx context.Context, c *conform.Case) (conform.Runner, error) {
+	a, err := Build(ctx, FS(c.FS, c.Model), e.o)
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +94,11 @@ func (e cpuEngine) Load(ctx context.Context, c *Case) (Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Session(m, e.threads)
+	return NewRunner(m, e.threads)
 }
 
-// Session runs a loaded artifact as a Runner, which closes it in the end.
-func Session(m *runtime.Model, threads int) (Runner, error) {
+// NewRunner runs a loaded artifact as a conform.Runner, which closes it in the end.
+func NewRunner(m *runtime.Model, threads int) (conform.Runner, error) {
 	s, err := m.NewSession(runtime.Threads(threads))
 	if err != nil {
 		m.Close()
@@ -113,16 +113,16 @@ type sessionRunner struct {
 	out []tensor.Value
 }
 
-func ports(is []runtime.Info) []Port {
-	var out []Port
+func ports(is []runtime.Info) []conform.Port {
+	var out []conform.Port
 	for _, i := range is {
-		out = append(out, Port{i.Name, i.Type})
+		out = append(out, conform.Port{i.Name, i.Type})
 	}
 	return out
 }
 
-func (r *sessionRunner) Inputs() []Port  { return ports(r.m.Inputs()) }
-func (r *sessionRunner) Outputs() []Port { return ports(r.m.Outputs()) }
+func (r *sessionRunner) Inputs() []conform.Port  { return ports(r.m.Inputs()) }
+func (r *sessionRunner) Outputs() []conform.Port { return ports(r.m.Outputs()) }
 
 func (r *sessionRunner) Run(ctx context.Context, in []tensor.Value) ([]tensor.Value, error) {
 	for i, p := range r.Inputs() {
