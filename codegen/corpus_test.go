@@ -47,7 +47,7 @@ func corpus(t *testing.T) []string {
 func runCorpus(t *testing.T, e conform.Engine, match string) {
 	t.Helper()
 	o := conform.Options{Engine: e, Rtol: 1e-3, Atol: 1e-5, Filter: regexp.MustCompile(match),
-		Tolerances: []conform.Rule{{regexp.MustCompile("^squeezenet-fp16$"), tensor.Custom(1e-2, 1e-5), "weights and activations are f16"}}}
+		Tolerances: []conform.Rule{{Match: regexp.MustCompile("^squeezenet-fp16$"), Tol: tensor.Custom(1e-2, 1e-5), Reason: "weights and activations are f16"}}}
 	sum, err := conform.Run(context.Background(), corpus(t), o, func(r conform.Result) {
 		t.Logf("%s %s %.2fs %s", r.Status, r.Name, r.Took.Seconds(), r.Msg)
 		if r.Status == conform.Failed {

@@ -44,7 +44,7 @@ type moduleRunner struct {
 func (r *moduleRunner) Inputs() []conform.Port {
 	var out []conform.Port
 	for _, p := range r.a.Module().Main().Params {
-		out = append(out, conform.Port{p.Name, p.Type})
+		out = append(out, conform.Port{Name: p.Name, Type: p.Type})
 	}
 	return out
 }
@@ -52,7 +52,7 @@ func (r *moduleRunner) Inputs() []conform.Port {
 func (r *moduleRunner) Outputs() []conform.Port {
 	var out []conform.Port
 	for _, p := range r.a.Module().Main().Results {
-		out = append(out, conform.Port{p.Name, p.Value.Type})
+		out = append(out, conform.Port{Name: p.Name, Type: p.Value.Type})
 	}
 	return out
 }
@@ -116,7 +116,7 @@ type sessionRunner struct {
 func ports(is []runtime.Info) []conform.Port {
 	var out []conform.Port
 	for _, i := range is {
-		out = append(out, conform.Port{i.Name, i.Type})
+		out = append(out, conform.Port{Name: i.Name, Type: i.Type})
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
+	"slices"
 )
 
 // Builder is the Emitter: it writes nodes into a function at a position,
@@ -79,7 +80,7 @@ func (b *Builder) OpN(name string, nout int, a attr.Map, regions []*Func, in ...
 		return out
 	}
 	b.Node(d, a, regions, in, out)
-	return out
+	return slices.Clone(out) // the node keeps its own: callers may change what they got
 }
 
 var errNoOp = diag.New(diag.Unsupported, "no such operator in the table")

@@ -20,6 +20,9 @@ var selectors = map[string]selector{
 	"Floor": elementwise, "Ceil": elementwise, "Round": elementwise, "Erf": elementwise, "Reciprocal": elementwise, "Relu": elementwise,
 	"LeakyRelu": elementwise, "PRelu": elementwise, "Clip": elementwise, "Sigmoid": elementwise, "Tanh": elementwise, "Gelu": elementwise,
 	"Elu": elementwise, "Selu": elementwise, "HardSigmoid": elementwise, "HardSwish": elementwise, "Softplus": elementwise, "Softsign": elementwise,
+	"Softmax":   selectSoftmax,
+	"ReduceSum": selectReduce, "ReduceMean": selectReduce, "ReduceMax": selectReduce, "ReduceMin": selectReduce, "ReduceProd": selectReduce,
+	"ReduceSumSquare": selectReduce, "ReduceL1": selectReduce, "ReduceL2": selectReduce,
 	"Mish": elementwise, "Swish": elementwise, "Sum": elementwise, "Cast": selectCast,
 }
 

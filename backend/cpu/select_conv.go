@@ -56,11 +56,6 @@ func (fl *funcLowerer) convTranspose(n, a *ir.Node, rest []*ir.Node) (bool, erro
 	if !ok {
 		return false, err
 	}
-	for _, name := range []string{"output_padding", "output_shape"} {
-		if v, ok := a.Attrs[name]; ok {
-			at[name] = v
-		}
-	}
 	call := plan.Instr{Op: plan.Call, Name: conv.OpTranspose, Alts: fl.alts(conv.OpTranspose, conv.FormatTranspose), MACs: macs(a)}
 	call.Consts = []int{fl.pack(w, conv.FormatTranspose, fmt.Sprint(group), []int{w.c.Len()}, func(dst, src []float32) {
 		conv.PackTranspose(dst, src, c, mg, shapeCount(w.c.Dims[2:]), group)
@@ -83,12 +78,7 @@ func (fl *funcLowerer) filters(a *ir.Node) (*weight, error) {
 func (fl *funcLowerer) convEpilogue(a *ir.Node, w *weight, m int, rest []*ir.Node) (p *program, at attr.Map, ok bool, err error) {
 	y := a.Out[0]
 	p = fl.epilogue(y)
-	at = attr.Map{}
-	for _, name := range []string{"auto_pad", "dilations", "group", "pads", "strides"} {
-		if v, ok := a.Attrs[name]; ok {
-			at[name] = v
-		}
-	}
+	at = pick(a.Attrs, "auto_pad", "dilations", "group", "output_padding", "output_shape", "pads", "strides")
 	var k []int64
 	for _, d := range w.c.Dims[2:] {
 		k = append(k, int64(d))

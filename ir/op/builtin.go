@@ -17,7 +17,7 @@ var families = []func() []*ir.OpDef{
 	compareOps,
 	activationOps,
 	unaryOps, roundingOps, eluOps, reduceNormOps,
-	shapeOps, movementOps, joinOps, padOps, indexOps, constantOps, resizeOps, controlOps, fusedOps,
+	shapeOps, movementOps, joinOps, padOps, indexOps, constantOps, rangeOps, resizeOps, controlOps, fusedOps,
 	matmulOps,
 	convOps,
 	poolOps,

@@ -11,7 +11,9 @@ import (
 )
 
 // compareOps are the comparisons.
-func compareOps() []*ir.OpDef { return []*ir.OpDef{equalOp(), lessOp(), greaterOp(), lessOrEqualOp(), greaterOrEqualOp()} }
+func compareOps() []*ir.OpDef {
+	return []*ir.OpDef{equalOp(), lessOp(), greaterOp(), lessOrEqualOp(), greaterOrEqualOp()}
+}
 
 // noGradBool is the reason that comparisons and logic share.
 const noGradBool = "the result is bool"

@@ -174,7 +174,7 @@ func agrees(t, have ir.Type) bool {
 }
 
 func TestMovementExamples(t *testing.T) {
-	for _, family := range []func() []*ir.OpDef{shapeOps, movementOps, joinOps, padOps, indexOps, constantOps, resizeOps, controlOps, fusedOps} {
+	for _, family := range []func() []*ir.OpDef{shapeOps, movementOps, joinOps, padOps, indexOps, constantOps, rangeOps, resizeOps, controlOps, fusedOps} {
 		for _, d := range family() {
 			if len(d.Examples) < 2 || d.Doc == "" || d.Source == "" || d.Cost == nil || (d.Grad == nil) == (d.NoGrad == "") {
 				t.Errorf("%s: examples, doc, source, cost or gradient are missing", d.FullName())

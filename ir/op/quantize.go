@@ -217,7 +217,7 @@ func dequantizeLinearOp() *ir.OpDef {
 		Name: "DequantizeLinear", Since: []int{10, 13, 19, 21, 23, 24, 25, 28}, Source: "ONNX DequantizeLinear-28",
 		Doc: "DequantizeLinear is y = (x - zero point)*scale. " + granularityDoc + " The difference is exact; it and the product " +
 			"are rounded to f32, then to the type of y. The 6-bit floats are not supported.\n\n" +
-			"\tx             T1[...]\n\tx_scale       T2[], T2[n] or T2[...]\n\tx_zero_point  T1, as x_scale   optional; of i32 it must be 0\n" +
+			"\tx             T1[...]\n\tx_scale       T2[], T2[n] or T2[...]\n\tx_zero_point  T1, as x_scale   optional; with i32 ONNX wants 0\n" +
 			"\ty             T3[...]   T3 is output_dtype, else T2\n\n" +
 			"Cost: 2*|y| FLOP.  Errors: C1 to C4.  Grad: none.",
 		In: []ir.Port{{Name: "x", DTypes: types, Var: "T1"}, {Name: "x_scale", DTypes: scaleTypes},

@@ -353,7 +353,7 @@ func argMaxOp() *ir.OpDef {
 		NoGrad: "the result is an index",
 		Cost:   func(n *ir.Node) (int64, int64) { return elements(n.In[0].Type), bytesOf(n) },
 		Examples: []ir.Case{
-			tensorCase("first of equals", "ONNX test_argmax_no_keepdims_example_select... by hand", attr.Map{"axis": attr.Int(1), "keepdims": attr.Int(0)},
+			tensorCase("first of equals", "hand calculation", attr.Map{"axis": attr.Int(1), "keepdims": attr.Int(0)},
 				i64s(0, 1), f32s([]int{2, 2}, 2, 2, 3, 10)),
 			tensorCase("last of equals", "ONNX test_argmax_keepdims_example_select_last_index", attr.Map{"axis": attr.Int(1), "select_last_index": attr.Int(1)},
 				tensor.MustOf([]int64{1, 1}, 2, 1), f32s([]int{2, 2}, 2, 2, 3, 10)),

@@ -40,7 +40,7 @@ func resizeOp() *ir.OpDef {
 						perhaps++
 					}
 				}
-				if r := q.In[0].Type.Rank(); (some > 1 || some+perhaps == 0) && r != 0 && !(q.Attrs.Has("axes") && len(q.Attrs.Ints("axes")) == 0) {
+				if some > 1 || some+perhaps == 0 {
 					return ir.Fault("scales, sizes", fmt.Sprintf("%d of them", some), "one")
 				}
 				return nil
@@ -128,7 +128,7 @@ func resizeAxes(q *ir.Query) ([]int, error) {
 
 func resizeC3(q *ir.Query) error {
 	for i := 1; i < 4; i++ {
-		if f := q.Input(i); f.Present() && f.Type.Rank() > 1 {
+		if f := q.Input(i); f.Present() && f.Type.Ranked() && f.Type.Rank() != 1 {
 			return ir.Fault(q.Def.In[i].Name, f.Type.String(), "a vector")
 		}
 	}

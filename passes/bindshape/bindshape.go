@@ -199,13 +199,33 @@ func (s *binder) shape(sh Shape) error {
 		return mismatch(p, sh)
 	}
 	for i, d := range p.Type.Dims {
-		if name, ok := d.Symbol(); ok && sh.Dims[i] != Open {
-			if err := s.dim(Dim{name, sh.Dims[i], sh.Dims[i]}); err != nil {
+		if sh.Dims[i] == Open {
+			continue
+		}
+		if name, n, ok := solve(d, sh.Dims[i]); ok {
+			if err := s.dim(Dim{name, n, n}); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// solve finds the value of d's one symbol for which d, if linear in it, is n.
+func solve(d shape.Dim, n int64) (name string, v int64, ok bool) {
+	syms := d.Symbols(nil)
+	if len(syms) != 1 {
+		return "", 0, false
+	}
+	at := func(x int64) (int64, error) { return d.Eval(func(string) (int64, bool) { return x, true }) }
+	zero, err0 := at(0)
+	one, err1 := at(1)
+	if err0 != nil || err1 != nil || one == zero {
+		return "", 0, false
+	}
+	v = (n - zero) / (one - zero)
+	got, err := at(v)
+	return syms[0], v, err == nil && got == n && v >= 0
 }
 
 func (s *binder) fresh(param string, axis int) shape.Dim {

@@ -40,8 +40,6 @@ func identityRules() []rewrite.Rule {
 				axes := m.Value("axes")
 				return rewrite.Same(m.Root.Out[0], m.Value("x")) && (axes == nil || axes.Type.Rank() == 1 && axes.Type.Dims[0].Is(0))
 			}, Make: to("x")},
-		{Name: "optional-element", Doc: "The element of an optional just made is the value.",
-			Match: rewrite.Op("OptionalGetElement", rewrite.Op("Optional", x)), If: same("x"), Make: to("x")},
 	}
 }
 

@@ -37,14 +37,15 @@ func Expand() pass.Pass {
 				return []*ir.Value{hardSigmoid(m.Emit(), m.Value("x"), float64(a.Float("alpha")), float64(a.Float("beta")))}
 			},
 		}, {
-			Name: "hard-swish", Doc: "HardSwish is x, -3 at least, times x/6+1/2 between 0 and 1.",
+			Name: "hard-swish", Doc: "HardSwish is m times the lesser of m/6+1/2 and 1, m being x, -3 at least.",
 			Match: rewrite.Op("HardSwish", x), If: float, Tol: tensor.Close,
 			Make: func(_ *rewrite.Ctx, m *rewrite.Match) []*ir.Value {
 				e, x := m.Emit(), m.Value("x")
-				y := hardSigmoid(e, x, 1.0/6, 0.5)
-				// The bound keeps -Inf*0 from being NaN where HardSwish is 0.
-				x = e.Op("Max", nil, x, e.Scalar(x.Type.DType, -3))
-				return []*ir.Value{e.Op("Mul", nil, x, y)}
+				d := x.Type.DType
+				// Bounding x itself keeps -Inf*0 from being NaN.
+				x = e.Op("Max", nil, x, e.Scalar(d, -3))
+				y := e.Op("Add", nil, e.Op("Mul", nil, x, e.Scalar(d, 1.0/6)), e.Scalar(d, 0.5))
+				return []*ir.Value{e.Op("Mul", nil, x, e.Op("Min", nil, y, e.Scalar(d, 1)))}
 			},
 		}},
 	}

@@ -1,6 +1,6 @@
 """Write every version of every ONNX operator schema as one JSON object a line.
 
-    python3 tools/peers/opschema.py > codegen/onnx/schema.jsonl
+    python3 tools/peers/opschema.py > codegen/onnx/gen_schema.jsonl
 
 The exporter reads the result to see what a schema version can say: attribute
 names and defaults, how many inputs and outputs there are, and which element

@@ -9,7 +9,9 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 	"github.com/mlc-go/mlc/runtime/kernel/rnn"
+	"github.com/mlc-go/mlc/runtime/kernel/softmax"
 )
 
 // Set is the full set of kernels.
@@ -29,5 +31,7 @@ var fast = []*kernel.Desc{
 	&conv.TransposeF32_14x32_avx512, &conv.TransposeF32_6x16_avx2, &conv.TransposeF32_4x16_neon, &conv.TransposeF32_generic,
 	&dwconv.F32_avx512, &dwconv.F32_avx2, &dwconv.F32_neon, &dwconv.F32_generic,
 	&eltwise.F32_avx512, &eltwise.F32_avx2, &eltwise.F32_neon, &eltwise.F32_generic,
+	&reduce.F32_avx512, &reduce.F32_avx2, &reduce.F32_neon, &reduce.F32_generic,
+	&softmax.F32_avx512, &softmax.F32_avx2, &softmax.F32_neon, &softmax.F32_generic,
 	&rnn.LSTMF32_14x32_avx512, &rnn.LSTMF32_6x16_avx2, &rnn.LSTMF32_4x16_neon, &rnn.LSTMF32_generic,
 }

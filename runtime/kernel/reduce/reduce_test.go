@@ -196,8 +196,10 @@ func TestKernelsAgainstDefinition(t *testing.T) {
 							t.Fatalf("%s %s over %v %v: result %d is %v, want %v", im.d.ID, kind, c.dims, c.axes, o, v, want)
 						}
 					}
-					if n := testing.AllocsPerRun(3, func() { im.d.Run(call) }); p == nil && n != 0 {
-						t.Errorf("%s %s: %v allocations", im.d.ID, kind, n)
+					if p == nil { // spinning workers stall under AllocsPerRun
+						if n := testing.AllocsPerRun(3, func() { im.d.Run(call) }); n != 0 {
+							t.Errorf("%s %s: %v allocations", im.d.ID, kind, n)
+						}
 					}
 				}
 			}

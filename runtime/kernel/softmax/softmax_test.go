@@ -78,8 +78,10 @@ func TestAgainstDefinition(t *testing.T) {
 						t.Fatalf("%s %v %d: element %d is %v, want %v", d.ID, c.dims, c.axis, i, v, want)
 					}
 				}
-				if n := testing.AllocsPerRun(3, func() { d.Run(call) }); p == nil && n != 0 {
-					t.Errorf("%s: %v allocations", d.ID, n)
+				if p == nil { // spinning workers stall under AllocsPerRun
+					if n := testing.AllocsPerRun(3, func() { d.Run(call) }); n != 0 {
+						t.Errorf("%s: %v allocations", d.ID, n)
+					}
 				}
 			}
 		}

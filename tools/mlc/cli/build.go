@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes/pass"
+	"github.com/mlc-go/mlc/runtime/plan"
+)
+
+func (a *app) build() *cobra.Command {
+	var f compileFlags
+	var out, emit, stage string
+	var opset int
+	var times bool
+	c := &cobra.Command{
+		Use:   "build MODEL [-o OUT]",
+		Short: "Compile a model (.onnx, .mir, - for standard input) to an artifact",
+		Args:  cobra.ExactArgs(1),
+	}
+	f.register(c, "2")
+	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name with .mlc)")
+	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: mlc, onnx, mir (default: by OUT's suffix, else mlc)")
+	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
+	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
+	c.Flags().BoolVar(&times, "time-passes", false, "print what each pass took")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o := a.options()
+		if err := f.fill(c, a, &o); err != nil {
+			return err
+		}
+		kind, err := emitKind(emit, out)
+		if err != nil {
+			return err
+		}
+		if stage != "" {
+			return a.printStage(c, args[0], o, stage)
+		}
+		if kind != "mlc" {
+			o.Stop = codegen.StageOptimized
+		}
+		if out == "" {
+			out = outName(args[0], kind)
+		}
+		t0 := time.Now()
+		art, err := codegen.Build(c.Context(), a.source(args[0]), o)
+		if err != nil {
+			return err
+		}
+		defer art.Close()
+		if times {
+			a.passTimes(art.Report())
+		}
+		size, err := a.write(out, func(w io.WriteSeeker) error { return emitTo(w, art, kind, opset) })
+		if err != nil {
+			return err
+		}
+		if out == "-" {
+			return nil
+		}
+		return a.summary(art, out, kind, size, time.Since(t0))
+	}
+	return c
+}
+
+// source is a model named on the command line.
+func (a *app) source(name string) codegen.Source {
+	if name == "-" {
+		b, err := io.ReadAll(a.in)
+		if err != nil {
+			b = []byte{}
+		}
+		return codegen.Bytes(b)
+	}
+	return codegen.File(name)
+}
+
+func emitKind(emit, out string) (string, error) {
+	if emit == "" {
+		switch filepath.Ext(out) {
+		case ".onnx":
+			return "onnx", nil
+		case ".mir":
+			return "mir", nil
+		}
+		return "mlc", nil
+	}
+	switch emit {
+	case "mlc", "onnx", "mir":
+		return emit, nil
+	}
+	return "", usage("--emit=%s: unknown kind (have mlc, onnx, mir)", emit)
+}
+
+func outName(model, kind string) string {
+	base := filepath.Base(model)
+	if model == "-" {
+		base = "model"
+	}
+	if base == "model.onnx" { // the corpus layout: the folder has the name
+		if d := filepath.Base(filepath.Dir(model)); d != "." && d != "/" && d != ".." {
+			base = d
+		}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(base, ".onnx"), ".mir") + "." + kind
+}
+
+func emitTo(w io.WriteSeeker, art *codegen.Artifact, kind string, opset int) error {
+	switch kind {
+	case "onnx":
+		return onnx.Export(w, art.Module(), onnx.Options{Opset: opset})
+	case "mir":
+		return text.Print(w, art.Module())
+	}
+	_, err := art.Write(w)
+	return err
+}
+
+// write makes the file whole or not at all; "-" is standard output.
+func (a *app) write(out string, emit func(io.WriteSeeker) error) (int64, error) {
+	if out != "-" {
+		return atomicWrite(out, emit)
+	}
+	tmp, err := os.CreateTemp("", "mlc-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	if err := emit(tmp); err != nil {
+		return 0, err
+	}
+	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return io.Copy(a.out, tmp)
+}
+
+// buildSummary is what `mlc build --json` prints.
+type buildSummary struct {
+	Output   string     `json:"output"`
+	Kind     string     `json:"kind"`
+	Bytes    int64      `json:"bytes"`
+	Target   string     `json:"target,omitempty"`
+	Digest   string     `json:"digest"`
+	Calls    int        `json:"kernel_calls,omitempty"`
+	MACs     int64      `json:"macs,omitempty"`
+	FastMACs float64    `json:"fast_mac_share,omitempty"`
+	Memory   int        `json:"memory_bytes,omitempty"`
+	Seconds  float64    `json:"seconds"`
+	Passes   []passTime `json:"passes,omitempty"`
+}
+
+func (a *app) summary(art *codegen.Artifact, out, kind string, size int64, took time.Duration) error {
+	s := buildSummary{Output: out, Kind: kind, Bytes: size, Digest: art.Digest(), Seconds: took.Seconds(), Passes: passTimes(art.Report())}
+	if p := art.Program(); p != nil {
+		st := programStats(p, a.reg.Kernels)
+		s.Target, s.Calls, s.MACs, s.FastMACs, s.Memory = p.Target, st.calls, st.macs, st.share(), memoryOf(p)
+	}
+	if a.json {
+		return a.emit("build/1", s)
+	}
+	if a.quiet {
+		return nil
+	}
+	line := fmt.Sprintf("%s: %s", out, bytesText(size))
+	if s.Target != "" {
+		line += fmt.Sprintf(", %s, %d kernel calls, %s MACs (%.1f %% in fast kernels), %s of memory", s.Target, s.Calls, countText(s.MACs), 100*s.FastMACs, bytesText(int64(s.Memory)))
+	}
+	fmt.Fprintf(a.out, "%s, %.2f s\n", line, took.Seconds())
+	return nil
+}
+
+// passTime is one pass in reports.
+type passTime struct {
+	Name    string         `json:"name"`
+	Seconds float64        `json:"seconds"`
+	Before  int            `json:"nodes_before"`
+	After   int            `json:"nodes_after"`
+	Changed bool           `json:"changed"`
+	Counts  map[string]int `json:"counts,omitempty"`
+}
+
+func passTimes(r *pass.Report) []passTime {
+	if r == nil {
+		return nil
+	}
+	var out []passTime
+	for _, p := range r.Passes {
+		out = append(out, passTime{p.Name, p.Took.Seconds(), p.NodesBefore, p.NodesAfter, p.Changed, p.Counts})
+	}
+	return out
+}
+
+func (a *app) passTimes(r *pass.Report) {
+	for _, p := range passTimes(r) {
+		counts := ""
+		if len(p.Counts) > 0 {
+			b, _ := json.Marshal(p.Counts)
+			counts = " " + string(b)
+		}
+		fmt.Fprintf(a.err, "%9.3f ms  %-20s %4d -> %4d nodes%s\n", 1000*p.Seconds, p.Name, p.Before, p.After, counts)
+	}
+}
+
+// memoryOf is the arena of a program whose symbols take their lower bounds (at
+// least 1), 0 if that does not lay out.
+func memoryOf(p *plan.Program) int {
+	env := func(name string) (int64, bool) {
+		for _, s := range p.Syms {
+			if s.Name == name {
+				return max(1, s.Lo), true
+			}
+		}
+		return 0, false
+	}
+	total := 0
+	for _, f := range p.Funcs {
+		fr, err := plan.Layout(f, env)
+		if err != nil {
+			return 0
+		}
+		total += fr.Size
+	}
+	return total
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+}
+
+func countText(n int64) string {
+	switch {
+	case n < 1e3:
+		return fmt.Sprint(n)
+	case n < 1e6:
+		return fmt.Sprintf("%.1f k", float64(n)/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.1f M", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.2f G", float64(n)/1e9)
+}

@@ -1,0 +1,286 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/shape"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime"
+)
+
+// maxInputBytes bounds one input file in memory.
+const maxInputBytes = 4 << 30
+
+// loadModel opens an artifact, or compiles a model on the fly.
+func (a *app) loadModel(ctx context.Context, path string, o codegen.Options) (*runtime.Model, error) {
+	if isArtifactFile(path) {
+		return runtime.Open(path, runtime.WithKernels(a.reg.Kernels))
+	}
+	art, err := codegen.Build(ctx, a.source(path), o)
+	if err != nil {
+		return nil, err
+	}
+	defer art.Close()
+	b, err := art.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return runtime.Decode(b, runtime.WithKernels(a.reg.Kernels))
+}
+
+// concrete gives extents for an input whose open dims take their values from
+// dims, else 1.
+func concrete(t tensor.Type, dims map[string]int64) ([]int, error) {
+	if !t.Ranked() {
+		return nil, usage("an input of unknown rank needs a file or a value")
+	}
+	out := make([]int, len(t.Dims))
+	for i, d := range t.Dims {
+		v, err := d.Eval(func(name string) (int64, bool) {
+			if n, ok := dims[name]; ok {
+				return n, true
+			}
+			return 1, true
+		})
+		if err != nil {
+			return nil, diag.New(diag.Shape, "%v", err)
+		}
+		out[i] = int(v)
+	}
+	return out, nil
+}
+
+// inputs reads what -i says, in the order of the model's inputs.
+func (a *app) inputs(m *runtime.Model, args []string, random bool, seed uint64, dims map[string]int64) ([]tensor.Value, error) {
+	infos := m.Inputs()
+	vals := make([]tensor.Value, len(infos))
+	for _, s := range args {
+		if st, err := os.Stat(s); err == nil && st.IsDir() {
+			if err := fromDir(s, infos, vals); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		name, val, ok := strings.Cut(s, "=")
+		i := -1
+		if ok {
+			i = find(infos, name)
+		}
+		if i < 0 && len(infos) == 1 { // one input needs no name
+			if _, err := os.Stat(s); err == nil {
+				i, val = 0, s
+			}
+		}
+		if i < 0 {
+			return nil, usage("-i %s: want NAME=FILE, NAME=VALUE or a folder; inputs are %s", s, strings.Join(infoNames(infos), ", "))
+		}
+		if strings.HasSuffix(val, ".npz") {
+			if err := fromNPZ(val, infos, vals, i); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		v, err := readValue(val, infos[i], dims)
+		if err != nil {
+			return nil, diag.At(fmt.Sprintf("input %q", infos[i].Name), "", diag.BadData, err)
+		}
+		vals[i] = v
+	}
+	var missing []string
+	for i, in := range infos {
+		if vals[i].Present() {
+			continue
+		}
+		if !random || !in.Type.IsTensor() || !tensor.HasRandom(in.Type.DType) {
+			missing = append(missing, in.Name+": "+in.Type.String())
+			continue
+		}
+		d, err := concrete(in.Type, dims)
+		if err != nil {
+			return nil, err
+		}
+		t, err := tensor.Random(in.Type.DType, seed+uint64(i), d...)
+		if err != nil {
+			return nil, err
+		}
+		vals[i] = tensor.V(t)
+	}
+	if len(missing) > 0 {
+		return nil, usage("inputs without a value: %s (give -i NAME=FILE, or --random)", strings.Join(missing, "; "))
+	}
+	return vals, nil
+}
+
+func find(infos []runtime.Info, name string) int {
+	for i := range infos {
+		if infos[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func infoNames(infos []runtime.Info) []string {
+	var out []string
+	for _, i := range infos {
+		out = append(out, i.Name)
+	}
+	return out
+}
+
+// readValue reads a file by its suffix, or a literal.
+func readValue(s string, in runtime.Info, dims map[string]int64) (tensor.Value, error) {
+	ext := strings.ToLower(filepath.Ext(s))
+	switch ext {
+	case ".npy":
+		f, err := os.Open(s)
+		if err != nil {
+			return tensor.Value{}, err
+		}
+		defer f.Close()
+		t, err := tensor.ReadNPY(f, maxInputBytes)
+		return tensor.V(t), err
+	case ".pb":
+		b, err := os.ReadFile(s)
+		if err != nil {
+			return tensor.Value{}, err
+		}
+		_, v, err := tensor.DecodePB(b, in.Type)
+		return v, err
+	case ".json":
+		return readJSON(s, in)
+	case ".csv", ".png", ".jpg", ".jpeg", ".wav":
+		return tensor.Value{}, diag.New(diag.Unsupported, "%s: files of this kind (supported: .npy, .npz, .pb, .json)", s)
+	}
+	var d []int
+	if in.Type.IsTensor() && in.Type.Ranked() {
+		var err error
+		if d, err = concrete(in.Type, dims); err != nil {
+			return tensor.Value{}, err
+		}
+	}
+	t, err := tensor.ParseLiteral(s, in.Type.DType, d)
+	return tensor.V(t), err
+}
+
+// readJSON reads nested lists of numbers, booleans or strings as a tensor of
+// the input's element type.
+func readJSON(file string, in runtime.Info) (tensor.Value, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return tensor.Value{}, err
+	}
+	dec := json.NewDecoder(strings.NewReader(string(b)))
+	dec.UseNumber()
+	var x any
+	if err := dec.Decode(&x); err != nil {
+		return tensor.Value{}, diag.New(diag.BadData, "%s: %v", file, err)
+	}
+	var dims []int
+	for y := x; ; {
+		l, ok := y.([]any)
+		if !ok {
+			break
+		}
+		dims = append(dims, len(l))
+		if len(l) == 0 {
+			break
+		}
+		y = l[0]
+	}
+	t := tensor.New(in.Type.DType, dims...)
+	i := 0
+	var fill func(x any, depth int) error
+	fill = func(x any, depth int) error {
+		if l, ok := x.([]any); ok {
+			if depth >= len(dims) || len(l) != dims[depth] {
+				return diag.New(diag.BadData, "%s: lists of unequal length", file)
+			}
+			for _, e := range l {
+				if err := fill(e, depth+1); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if depth != len(dims) {
+			return diag.New(diag.BadData, "%s: lists of unequal depth", file)
+		}
+		i++
+		return t.ParseElem(i-1, fmt.Sprint(x))
+	}
+	return tensor.V(t), fill(x, 0)
+}
+
+func fromNPZ(file string, infos []runtime.Info, vals []tensor.Value, only int) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	ts, err := tensor.ReadNPZ(f, st.Size(), maxInputBytes)
+	if err != nil {
+		return diag.In(file, diag.BadData, err)
+	}
+	for _, t := range ts {
+		if len(ts) == 1 {
+			vals[only] = tensor.V(t.Tensor)
+		} else if i := find(infos, t.Name); i >= 0 {
+			vals[i] = tensor.V(t.Tensor)
+		}
+	}
+	return nil
+}
+
+// fromDir reads input_N.pb files.
+func fromDir(dir string, infos []runtime.Info, vals []tensor.Value) error {
+	set, err := conform.ReadSet(os.DirFS(dir), ".")
+	if err != nil {
+		return diag.In(dir, diag.BadData, err)
+	}
+	if len(set.Inputs) == 0 {
+		return diag.In(dir, diag.BadData, fmt.Errorf("holds no input_N.pb"))
+	}
+	var ports []conform.Port
+	for _, i := range infos {
+		ports = append(ports, conform.Port{Name: i.Name, Type: i.Type})
+	}
+	got, _, err := conform.Bind(set.Inputs, ports)
+	if err != nil {
+		return diag.In(dir, diag.BadData, err)
+	}
+	for i, v := range got {
+		if v.Present() {
+			vals[i] = v
+		}
+	}
+	return nil
+}
+
+// dimValues reads NAME=N pairs given to --dim for models that are compiled
+// already, and shapes given to --shape.
+func dimValues(dims []string) (map[string]int64, error) {
+	out := map[string]int64{}
+	for _, s := range dims {
+		name, val, ok := strings.Cut(s, "=")
+		d, err := shape.Parse(val)
+		n, isConst := d.Const()
+		if !ok || err != nil || !isConst {
+			return nil, usage("--dim %s: want NAME=N", s)
+		}
+		out[name] = n
+	}
+	return out, nil
+}

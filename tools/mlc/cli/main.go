@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/passes/pass"
+	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/runtime/kernel/all"
+)
+
+// Registry is what a command knows beyond the built-in; nil fields are the
+// built-in tables.
+type Registry struct {
+	Ops     *ir.OpSet
+	Kernels *kernel.Set
+	Passes  []pass.Pass
+}
+
+// app is one invocation.
+type app struct {
+	reg      Registry
+	in       io.Reader
+	out, err io.Writer
+	json     bool
+	quiet    bool
+	verbose  bool
+	failed   bool // a comparison or threshold failed: exit 1
+}
+
+// exitInterrupted is the exit code after Ctrl-C.
+const exitInterrupted = 130
+
+// Main runs the command line and gives the exit code: 0 ok, 1 a comparison
+// failed, 2 usage, 3 bad model or data or shape, 4 unsupported or over a
+// limit, 5 internal, 130 interrupted.
+func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
+	if reg.Ops == nil {
+		reg.Ops = op.Builtin()
+	}
+	if reg.Kernels == nil {
+		reg.Kernels = all.Set()
+	}
+	a := &app{reg: reg, in: in, out: out, err: errw}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	root := a.root()
+	root.SetArgs(clangFlags(args))
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errw)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil && a.failed:
+		return 1
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(errw, "mlc: interrupted")
+		return exitInterrupted
+	}
+	a.report(err)
+	return diag.KindOf(err).ExitCode()
+}
+
+// report prints an error: one line per fault.
+func (a *app) report(err error) {
+	if a.json {
+		json.NewEncoder(a.err).Encode(map[string]any{"schema": "mlc.error/1", "kind": diag.KindOf(err).String(), "error": err.Error()})
+		return
+	}
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintf(a.err, "mlc: %s\n", line)
+	}
+}
+
+// clangFlags lets -Rpass=RE and -Rmissed=RE, clang's spelling, stand beside
+// short flags.
+func clangFlags(args []string) []string {
+	out := make([]string, len(args))
+	for i, s := range args {
+		if strings.HasPrefix(s, "-Rpass") || strings.HasPrefix(s, "-Rmissed") {
+			s = "-" + s
+		}
+		out[i] = s
+	}
+	return out
+}
+
+func (a *app) root() *cobra.Command {
+	c := &cobra.Command{
+		Use:           "mlc",
+		Short:         "A compiler for neural networks",
+		Long:          "mlc compiles ONNX models to artifacts that run from Go without cgo,\nchecks them against recorded outputs, and shows what it did.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown command %q%s", args[0], suggestions(c.Root(), args[0]))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return c.Help() },
+	}
+	c.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object")
+	c.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print results only")
+	c.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say what is being done")
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage("%s: %v", c.CommandPath(), err) })
+	c.AddCommand(a.build(), a.opt(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(),
+		a.targets(), a.passes(), a.ops(), a.kernels(), a.doctor(), a.version())
+	c.InitDefaultCompletionCmd()
+	for _, s := range c.Commands() {
+		if s.Args == nil && s.Name() != "completion" {
+			s.Args = cobra.NoArgs
+		}
+		wrapArgs(s)
+	}
+	return c
+}
+
+// wrapArgs gives cobra's complaints about arguments the kind Usage.
+func wrapArgs(c *cobra.Command) {
+	check := c.Args
+	if check == nil {
+		return
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usage("%s: %v", c.CommandPath(), err)
+		}
+		return nil
+	}
+}
+
+func suggestions(root *cobra.Command, name string) string {
+	if s := root.SuggestionsFor(name); len(s) > 0 {
+		return " (did you mean " + strings.Join(s, ", ") + "?)"
+	}
+	return " (`mlc help` lists the commands)"
+}
+
+func usage(format string, args ...any) error { return diag.New(diag.Usage, format, args...) }
+
+// emit prints v as JSON with its schema.
+func (a *app) emit(schema string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	s, _ := json.Marshal("mlc." + schema)
+	b = append([]byte(`{"schema":`+string(s)+`,`), b[1:]...)
+	if strings.HasSuffix(string(b), ",}") {
+		b = append(b[:len(b)-2], '}')
+	}
+	_, err = fmt.Fprintf(a.out, "%s\n", b)
+	return err
+}
+
+// note says something to people only.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.err, format+"\n", args...)
+	}
+}
+
+// logger is where passes log under -v.
+func (a *app) logger() *slog.Logger {
+	if !a.verbose {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// options are the parts of codegen.Options that every command shares.
+func (a *app) options() codegen.Options {
+	return codegen.Options{Ops: a.reg.Ops, Kernels: a.reg.Kernels, ExtraPass: a.reg.Passes, Log: a.logger()}
+}

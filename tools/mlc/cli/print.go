@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/runtime/artifact"
+	"github.com/mlc-go/mlc/runtime/plan"
+
+	"io"
+)
+
+func (a *app) print() *cobra.Command {
+	var f compileFlags
+	var stage string
+	c := &cobra.Command{
+		Use:   "print MODEL",
+		Short: "Print a model as text at a stage of compilation; of an artifact, its plan",
+		Args:  cobra.ExactArgs(1),
+	}
+	f.register(c, "2")
+	c.Flags().StringVar(&stage, "stage", codegen.StageImport, "`STAGE`: "+strings.Join(codegen.Stages(), ", "))
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if isArtifactFile(args[0]) {
+			if c.Flags().Changed("stage") && stage != codegen.StagePlan {
+				return usage("%s is compiled: only its plan is left", args[0])
+			}
+			b, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			file, err := artifact.Decode(b)
+			if err != nil {
+				return diag.In(args[0], diag.BadModel, err)
+			}
+			return a.printText("plan", plan.Format(file.Program))
+		}
+		o := a.options()
+		if err := f.fill(c, a, &o); err != nil {
+			return err
+		}
+		return a.printStage(c, args[0], o, stage)
+	}
+	return c
+}
+
+// printStage builds up to a stage and prints its form.
+func (a *app) printStage(c *cobra.Command, model string, o codegen.Options, stage string) error {
+	o.Stop = stage
+	art, err := codegen.Build(c.Context(), a.source(model), o)
+	if err != nil {
+		return err
+	}
+	defer art.Close()
+	if stage == codegen.StagePlan {
+		return a.printText(stage, plan.Format(art.Program()))
+	}
+	if a.json {
+		return a.printText(stage, text.String(art.Module()))
+	}
+	return text.Print(a.out, art.Module())
+}
+
+func (a *app) printText(stage, s string) error {
+	if a.json {
+		return a.emit("print/1", map[string]any{"stage": stage, "text": s})
+	}
+	_, err := io.WriteString(a.out, s)
+	return err
+}
+
+func (a *app) opt() *cobra.Command {
+	var f compileFlags
+	var out string
+	var stats bool
+	var opset int
+	c := &cobra.Command{
+		Use:   "opt MODEL -o OUT",
+		Short: "Run passes as a filter: model in, .onnx or .mir out; - for standard input or output",
+		Args:  cobra.ExactArgs(1),
+	}
+	f.register(c, "2")
+	c.Flags().StringVarP(&out, "output", "o", "-", "write to `OUT` (.onnx or .mir); - is .mir on standard output")
+	c.Flags().BoolVar(&stats, "stats", false, "print what each pass did")
+	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		kind := "mir"
+		if out != "-" {
+			var err error
+			if kind, err = emitKind("", out); err != nil {
+				return err
+			}
+			if kind == "mlc" {
+				return usage("-o %s: want .onnx or .mir", out)
+			}
+		}
+		o := a.options()
+		if err := f.fill(c, a, &o); err != nil {
+			return err
+		}
+		o.Stop = codegen.StageOptimized
+		art, err := codegen.Build(c.Context(), a.source(args[0]), o)
+		if err != nil {
+			return err
+		}
+		defer art.Close()
+		if _, err := a.write(out, func(w io.WriteSeeker) error { return emitTo(w, art, kind, opset) }); err != nil {
+			return err
+		}
+		if a.json && out != "-" {
+			return a.emit("opt/1", map[string]any{"output": out, "passes": passTimes(art.Report())})
+		}
+		if stats {
+			a.passTimes(art.Report())
+			for _, r := range art.Report().Remarks {
+				fmt.Fprintf(a.err, "%s: %s: %s: %s\n", r.Kind, r.Pass, r.Node, r.Msg)
+			}
+		}
+		return nil
+	}
+	return c
+}

@@ -1,0 +1,136 @@
+// Command exportcorpus imports models of the corpus and exports them again, for
+// tools/peers/export.py to run in another engine. Beside each model it puts the
+// recorded data, so that the folders are complete.
+//
+//	go run ./tools/peers/exportcorpus -out DIR [-opset N] [-shared DIR] [NAME...]
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	export "github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/frontend/onnx"
+	"github.com/mlc-go/mlc/ir/op"
+)
+
+func main() {
+	out := flag.String("out", "", "folder to write to")
+	opset := flag.Int("opset", export.DefaultOpset, "of the exports")
+	shared := flag.String("shared", filepath.Join("..", "shared"), "folder that holds corpus/")
+	flag.Parse()
+	if *out == "" {
+		fmt.Fprintln(os.Stderr, "exportcorpus: -out is needed")
+		os.Exit(2)
+	}
+	archives, err := filepath.Glob(filepath.Join(*shared, "corpus", "real-onnx-*.tar.zst"))
+	if err != nil || len(archives) == 0 {
+		fmt.Fprintf(os.Stderr, "exportcorpus: no corpus in %s (%v)\n", *shared, err)
+		os.Exit(1)
+	}
+	failed := false
+	for _, a := range archives {
+		files, err := unpack(a)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "exportcorpus:", err)
+			os.Exit(1)
+		}
+		for _, name := range models(files, flag.Args()) {
+			if err := one(files, name, *out, *opset); err != nil {
+				fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+				failed = true
+			}
+		}
+	}
+	if failed {
+		os.Exit(1)
+	}
+}
+
+// models are those asked for, or all, in order.
+func models(files map[string][]byte, only []string) []string {
+	var out []string
+	for name := range files {
+		dir := path.Dir(name)
+		if path.Base(name) == "model.onnx" && (len(only) == 0 || slices.Contains(only, dir)) {
+			out = append(out, dir)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func one(files map[string][]byte, name, out string, opset int) error {
+	raw, err := onnx.DecodeBytes(files[name+"/model.onnx"], nil, onnx.DecodeOptions{})
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	ops := op.Builtin()
+	m, err := onnx.Import(context.Background(), raw, onnx.ImportOptions{Ops: ops})
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	if err := export.Export(&buf, m, export.Options{Opset: opset, Ops: ops}); err != nil {
+		return err
+	}
+	if err := put(filepath.Join(out, name, "model.onnx"), buf.Bytes()); err != nil {
+		return err
+	}
+	for file, b := range files {
+		if strings.HasPrefix(file, name+"/test_data_set_") {
+			if err := put(filepath.Join(out, filepath.FromSlash(file)), b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func put(file string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o644)
+}
+
+func unpack(file string) (map[string][]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := zstd.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	out := map[string][]byte{}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if h.Typeflag == tar.TypeReg {
+			if out[path.Clean(h.Name)], err = io.ReadAll(r); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
