@@ -3,6 +3,7 @@ package passes
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/mlc-go/mlc/ir"
@@ -78,16 +79,32 @@ var (
 	bhalfTol = tensor.Custom(1e-1, 1e-1)
 )
 
-// TolFor is the tolerance of a pass or rule for a result of the given type.
-func TolFor(tol tensor.Tol, d dtype.DType) tensor.Tol {
-	switch {
-	case tol == tensor.Exact || tol == (tensor.Tol{}):
+// sumTol is what a result may be off by, as a share of its largest element,
+// where a pass has any tolerance: the error of a sum goes with its terms, not
+// with what is left of them.
+const sumTol = 1e-5
+
+// TolFor is the tolerance of a pass or rule for a result that should be want.
+func TolFor(tol tensor.Tol, want tensor.Value) tensor.Tol {
+	if tol == tensor.Exact || tol == (tensor.Tol{}) || want.Kind != tensor.KindTensor {
 		return tol
+	}
+	t := &want.Tensor
+	switch d := t.DType(); {
 	case d == dtype.F16:
 		return halfTol
 	case d == dtype.BF16:
 		return bhalfTol
+	case !d.IsFloat() || d.Bits() < 16:
+		return tol
 	}
+	largest := 0.0
+	for i := range t.Len() {
+		if v := math.Abs(t.Float(i)); v > largest && !math.IsInf(v, 0) {
+			largest = v
+		}
+	}
+	tol.Atol += sumTol * largest
 	return tol
 }
 
@@ -96,8 +113,7 @@ func compareAll(got, want []tensor.Value, m *ir.Module, tol tensor.Tol) error {
 		return fmt.Errorf("have %d results, want %d", len(got), len(want))
 	}
 	for i, res := range public(m) {
-		tol := TolFor(tol, res.Value.Type.DType)
-		if err := tol.Compare(got[i], want[i]); err != nil {
+		if err := TolFor(tol, want[i]).Compare(got[i], want[i]); err != nil {
 			return fmt.Errorf("result %q changed: %w", res.Name, err)
 		}
 	}
@@ -126,7 +142,7 @@ func (r *runner) firstOff(before *ir.Module, in []tensor.Value, tol tensor.Tol) 
 		each(n, out, func(v *ir.Value, x tensor.Value) {
 			want, ok := vals[v.Name]
 			if ok && first == "" && !ir.IsUnnamed(v.Name) {
-				if err := tol.Compare(x, want); err != nil {
+				if err := TolFor(tol, want).Compare(x, want); err != nil {
 					first = fmt.Sprintf("; first value off: %%%s of node %q (%s)", v.Name, n.Label(), n.OpName())
 				}
 			}

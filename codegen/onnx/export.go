@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/mlc-go/mlc/frontend/onnx"
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -63,7 +64,7 @@ func Export(w io.Writer, m *ir.Module, opt Options) error {
 	if len(m.Funcs) > 1 {
 		return &diag.Error{Kind: diag.Unsupported, Port: "functions", Have: fmt.Sprint(len(m.Funcs)), Want: "1: an ONNX graph has one entry"}
 	}
-	x := &exporter{opt: opt, m: m.Clone(), written: map[*ir.Node]*written{}, depth: map[*ir.Node]int{}, domains: map[string]int{}}
+	x := &exporter{opt: opt, m: m.Clone(), written: map[*ir.Node]*written{}, depth: map[*ir.Node]int{}, domains: map[string]int{}, schemas: map[string]*onnx.OpSchema{}}
 	if err := x.lower(x.m.Main()); err != nil {
 		return err
 	}
@@ -84,6 +85,7 @@ type exporter struct {
 	written map[*ir.Node]*written
 	depth   map[*ir.Node]int // how many downgrades led to a node
 	domains map[string]int   // that nodes are of, beside ai.onnx
+	schemas map[string]*onnx.OpSchema
 	faults  diag.List
 
 	names      *names
@@ -96,7 +98,7 @@ type exporter struct {
 // written is a node in the terms of the opset asked for.
 type written struct {
 	in     []*ir.Value
-	attrs  []*attribute
+	attrs  []*onnxpb.AttributeProto
 	domain string
 }
 

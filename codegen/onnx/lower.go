@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mlc-go/mlc/frontend/onnx"
+	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -80,26 +82,36 @@ func (x *exporter) node(f *ir.Func, at int, n *ir.Node) (emitted int, err error)
 			emitted = len(b.Nodes)
 		case n.Def.Upgrade[v] != nil:
 			// It meant something else then.
-			return 0, &diag.Error{Kind: diag.Unsupported, Err: fmt.Errorf("opset %d has %s-%d, which cannot say what %s says (supported: opset %d and later)",
-				opset, n.OpName(), v, n.Def.VersionedName(), n.Def.Version())}
+			return 0, &diag.Error{Kind: diag.Unsupported, Err: fmt.Errorf("cannot be written as %s-%d, which opset %d has (supported: opset %d and later)",
+				n.OpName(), v, opset, firstWritten(n.Def, v))}
 		}
 	}
 	for len(in) > 0 && in[len(in)-1] == nil {
 		in = in[:len(in)-1]
 	}
 	w := &written{in: slices.Clone(in), domain: n.Def.Domain}
-	s, err := schemaOf(n.OpName(), v)
+	s, err := x.schema(n.OpName(), v)
 	if err != nil {
 		return 0, err
 	}
 	if s != nil {
-		if err := s.check(in, n); err != nil {
+		if err := check(s, in, n); err != nil {
 			return 0, err
 		}
 	}
 	w.attrs, err = attributes(n.Def, s, attrs)
 	x.written[n] = w
 	return emitted, err
+}
+
+// firstWritten is the first version after v in which d can be written.
+func firstWritten(d *ir.OpDef, v int) int {
+	for _, s := range d.Since {
+		if s > v && (d.Downgrade[s] != nil || d.Upgrade[s] == nil) {
+			return s
+		}
+	}
+	return d.Version()
 }
 
 // inline puts the nodes of the group at f.Nodes[at] in its place.
@@ -130,7 +142,7 @@ func inline(f *ir.Func, at int) {
 
 // attributes are those that differ from what the schema takes where none is
 // given.
-func attributes(def *ir.OpDef, s *schema, a attr.Map) (out []*attribute, err error) {
+func attributes(def *ir.OpDef, s *onnx.OpSchema, a attr.Map) (out []*onnxpb.AttributeProto, err error) {
 	for _, name := range a.Names() {
 		v := a[name]
 		own := def.Attr(name)
@@ -147,7 +159,7 @@ func attributes(def *ir.OpDef, s *schema, a attr.Map) (out []*attribute, err err
 				continue // the older schema means the same without it
 			case !known:
 				return nil, &diag.Error{Kind: diag.Unsupported, Port: "attribute " + name, Err: fmt.Errorf("%s-%d has none of that name", def.FullName(), s.V)}
-			case theirs.is(v):
+			case isDefault(theirs, v):
 				continue
 			}
 		}

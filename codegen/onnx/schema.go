@@ -1,71 +1,34 @@
 package onnx
 
 import (
-	"bytes"
-	_ "embed"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
-	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
+	"github.com/mlc-go/mlc/frontend/onnx"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
-// schemas holds one JSON object a line, each one version of an operator. It is
-// written by tools/peers/opschema.py.
-//
-//go:embed gen_schema.jsonl
-var schemas []byte
-
-// schema is one version of an operator as ONNX publishes it.
-type schema struct {
-	Op     string
-	V      int
-	Gone   bool // the version withdraws the operator
-	MinIn  int  `json:"min_in"`
-	MinOut int  `json:"min_out"`
-	In     []port
-	Out    []port
-	Attrs  map[string]attrSchema
-}
-
-type port struct {
-	Name     string
-	Types    []string // element types; "seq", "optional" for what is no tensor
-	Variadic bool
-}
-
-type attrSchema struct {
-	Kind     string
-	Required bool
-	Default  any
-}
-
-// schemaOf finds a version, nil for operators that ONNX does not publish.
-func schemaOf(op string, version int) (*schema, error) {
-	key := []byte(fmt.Sprintf("{\"op\":%q,\"v\":%d,", op, version))
-	i := 0
-	if !bytes.HasPrefix(schemas, key) {
-		if i = bytes.Index(schemas, append([]byte{'\n'}, key...)); i < 0 {
-			return nil, nil
-		}
-		i++
+// schema finds a version of an operator, nil for one that ONNX does not
+// publish.
+func (x *exporter) schema(op string, version int) (*onnx.OpSchema, error) {
+	key := fmt.Sprintf("%s-%d", op, version)
+	if s, ok := x.schemas[key]; ok {
+		return s, nil
 	}
-	line, _, _ := bytes.Cut(schemas[i:], []byte{'\n'})
-	s := &schema{}
-	if err := json.Unmarshal(line, s); err != nil {
-		return nil, diag.New(diag.Internal, "schema of %s-%d: %w", op, version, err)
+	s, err := onnx.SchemaOf(op, version)
+	if err == nil {
+		x.schemas[key] = s
 	}
-	return s, nil
+	return s, err
 }
 
 // check says what the schema version does not take of n with inputs in.
-func (s *schema) check(in []*ir.Value, n *ir.Node) error {
+func check(s *onnx.OpSchema, in []*ir.Value, n *ir.Node) error {
 	bad := func(what, have, want string) error {
 		return &diag.Error{Kind: diag.Unsupported, Port: what, Have: have, Want: want + " (" + s.Op + fmt.Sprintf("-%d", s.V) + ")"}
 	}
@@ -83,7 +46,7 @@ func (s *schema) check(in []*ir.Value, n *ir.Node) error {
 		if v == nil {
 			continue
 		}
-		if p := s.In[min(i, last)]; !p.takes(v.Type) {
+		if p := s.In[min(i, last)]; !takes(p, v.Type) {
 			return bad("type of input "+p.Name, v.Type.String(), strings.Join(p.Types, ", "))
 		}
 	}
@@ -94,14 +57,14 @@ func (s *schema) check(in []*ir.Value, n *ir.Node) error {
 		if i >= len(s.Out) && (len(s.Out) == 0 || !s.Out[len(s.Out)-1].Variadic) {
 			return bad("outputs", fmt.Sprint(len(n.Out)), fmt.Sprintf("at most %d", len(s.Out)))
 		}
-		if p := s.Out[min(i, len(s.Out)-1)]; !p.takes(v.Type) {
+		if p := s.Out[min(i, len(s.Out)-1)]; !takes(p, v.Type) {
 			return bad("type of output "+p.Name, v.Type.String(), strings.Join(p.Types, ", "))
 		}
 	}
 	return nil
 }
 
-func (p *port) takes(t ir.Type) bool {
+func takes(p onnx.OpPort, t ir.Type) bool {
 	switch t.Kind {
 	case tensor.KindTensor:
 		return slices.Contains(p.Types, t.DType.String())
@@ -115,8 +78,8 @@ func (p *port) takes(t ir.Type) bool {
 	return false
 }
 
-// is says whether v is the default.
-func (a attrSchema) is(v attr.Value) bool {
+// isDefault says whether v is what the schema takes where none is given.
+func isDefault(a onnx.OpAttr, v attr.Value) bool {
 	switch d := a.Default.(type) {
 	case float64:
 		return v.Kind == attr.KindInt && float64(v.Int) == d || v.Kind == attr.KindFloat && math.Float32bits(v.Float) == math.Float32bits(float32(d))
@@ -134,6 +97,3 @@ func (a attrSchema) is(v attr.Value) bool {
 	}
 	return false
 }
-
-// attribute is the message of an attribute.
-type attribute = onnxpb.AttributeProto

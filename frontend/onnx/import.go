@@ -16,9 +16,12 @@ import (
 const OldestOpset = 7
 
 // Bounds of Import. A node is counted each time a function call or a repeated
-// look at a loop body brings it in.
+// look at a loop body brings it in, and a file may turn into so many times the
+// nodes that it has.
 const (
-	maxNodes     = 1 << 20
+	maxNodes     = 1 << 22
+	freeNodes    = 1 << 16
+	perNode      = 256
 	maxCallDepth = 64
 )
 
@@ -44,7 +47,7 @@ type ImportOptions struct {
 func Import(ctx context.Context, raw *Raw, opt ImportOptions) (*ir.Module, error) {
 	im := &importer{
 		ctx: ctx, raw: raw, opt: opt, m: ir.NewModule(opt.Name),
-		used: map[string]bool{}, next: map[string]int{}, anon: map[*ir.Value]bool{}, funcs: map[string]*onnxpb.FunctionProto{},
+		used: map[string]bool{}, next: map[string]int{}, anon: map[*ir.Value]bool{}, funcs: map[string]*onnxpb.FunctionProto{}, schemas: map[string]*OpSchema{},
 	}
 	g := raw.Model.GetGraph()
 	if g == nil {
@@ -77,13 +80,14 @@ type importer struct {
 	m      *ir.Module
 	faults diag.List
 
-	used    map[string]bool    // every value name given
-	next    map[string]int     // last number put behind a name
-	journal []given            // names given, in order
-	anon    map[*ir.Value]bool // values of function bodies, which take the caller's name when they get one
-	funcs   map[string]*onnxpb.FunctionProto
-	nodes   int      // imported so far
-	calls   []string // functions being inlined
+	used         map[string]bool    // every value name given
+	next         map[string]int     // last number put behind a name
+	journal      []given            // names given, in order
+	anon         map[*ir.Value]bool // values of function bodies, which take the caller's name when they get one
+	funcs        map[string]*onnxpb.FunctionProto
+	schemas      map[string]*OpSchema
+	nodes, limit int      // imported so far, and at most
+	calls        []string // functions being inlined
 }
 
 // fail records a fault; the first MaxFaults are kept.
@@ -107,7 +111,9 @@ func (im *importer) header(g *onnxpb.GraphProto) map[string]int {
 		im.funcs[key] = f
 	}
 	if im.faults == nil {
-		newSurvey(im).run(g, top)
+		v := newSurvey(im)
+		v.run(g, top)
+		im.limit = min(maxNodes, freeNodes+perNode*v.count)
 	}
 	return top
 }

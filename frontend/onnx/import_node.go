@@ -3,6 +3,8 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
@@ -15,8 +17,8 @@ import (
 // the error is the end of the context.
 func (im *importer) node(n *onnxpb.NodeProto, index int, s *scope) error {
 	label := s.label(n, index)
-	if im.nodes++; im.nodes > maxNodes {
-		im.fail(diag.New(diag.Limit, "more than %d nodes with function calls inlined", maxNodes))
+	if im.nodes++; im.nodes > im.limit {
+		im.fail(diag.New(diag.Limit, "more than %d nodes once functions are inlined", im.limit))
 		return nil
 	}
 	before := len(im.faults)
@@ -84,6 +86,9 @@ func (im *importer) tryNode(n *onnxpb.NodeProto, label string, s *scope) (ok boo
 		return true, nil // nobody can see what it does
 	}
 	if up := def.Upgrade[version]; up != nil {
+		if e := im.known(full, version, attrs, n); e != nil {
+			return fail(e)
+		}
 		vals, err := up(b, ir.Raw{Op: full, Version: version, Attrs: attrs, Regions: regions, In: in, NOut: len(outs)})
 		if err == nil {
 			err = b.Err()
@@ -113,6 +118,40 @@ func (im *importer) tryNode(n *onnxpb.NodeProto, label string, s *scope) (ok boo
 		}
 	}
 	return true, nil
+}
+
+// known says what the published schema does not have: an upgrade reads what it
+// knows of a node and would pass over the rest.
+func (im *importer) known(op string, version int, attrs attr.Map, n *onnxpb.NodeProto) error {
+	key := op + "-" + strconv.Itoa(version)
+	s, ok := im.schemas[key]
+	if !ok {
+		var err error
+		if s, err = SchemaOf(op, version); err != nil {
+			return err
+		}
+		im.schemas[key] = s
+	}
+	if s == nil {
+		return nil
+	}
+	for _, a := range attrs.Names() {
+		if _, ok := s.Attrs[a]; !ok {
+			return &diag.Error{Kind: diag.BadModel, Port: "attribute " + a, Have: "one", Want: "none of that name"}
+		}
+	}
+	if k := len(s.In); len(n.GetInput()) > k && (k == 0 || !s.In[k-1].Variadic) {
+		return &diag.Error{Kind: diag.BadModel, Port: "inputs", Have: strconv.Itoa(len(n.GetInput())), Want: "at most " + strconv.Itoa(k)}
+	}
+	if len(n.GetInput()) < s.MinIn {
+		return &diag.Error{Kind: diag.BadModel, Port: "inputs", Have: strconv.Itoa(len(n.GetInput())), Want: "at least " + strconv.Itoa(s.MinIn)}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Attrs)) {
+		if a := s.Attrs[name]; a.Required && !attrs.Has(name) && a.Kind != "GRAPH" {
+			return &diag.Error{Kind: diag.BadModel, Port: "attribute " + name, Have: "none", Want: "one"}
+		}
+	}
+	return nil
 }
 
 func anyNamed(names []string) bool {

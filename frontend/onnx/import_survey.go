@@ -18,6 +18,7 @@ type survey struct {
 	found map[string]*missing
 	order []*missing
 	seen  map[string]bool // functions
+	count int             // nodes of the file
 }
 
 type missing struct {
@@ -40,6 +41,7 @@ func (v *survey) run(g *onnxpb.GraphProto, opsets map[string]int) {
 }
 
 func (v *survey) nodes(nodes []*onnxpb.NodeProto, s *scope) {
+	v.count += len(nodes)
 	for i, n := range nodes {
 		label := s.label(n, i)
 		for _, a := range n.GetAttribute() {

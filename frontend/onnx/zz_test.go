@@ -1,5 +1,14 @@
 package onnx
-import ("testing";"context";"time";"fmt";"github.com/mlc-go/mlc/ir/op";"github.com/mlc-go/mlc/ir/verify")
+
+import (
+	"context"
+	"fmt"
+	"github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/ir/verify"
+	"testing"
+	"time"
+)
+
 func TestZZ(t *testing.T) {
 	files := shared(t, "cases/cases.tar.zst")
 	ops := op.Builtin()

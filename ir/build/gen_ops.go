@@ -30,6 +30,11 @@ func (o Ops) ArgMax(data *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("ArgMax", 1, o.attrs(nil, attrs), nil, data)[0]
 }
 
+// ArgMin emits ArgMin-13. ArgMin is the index of the smallest element along axis, the first of equals unless select_last_index.
+func (o Ops) ArgMin(data *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("ArgMin", 1, o.attrs(nil, attrs), nil, data)[0]
+}
+
 // AveragePool emits AveragePool-22. AveragePool is the mean of the elements under each window.
 func (o Ops) AveragePool(x *ir.Value, kernelShape []int64, attrs ...Attr) *ir.Value {
 	return o.OpN("AveragePool", 1, o.attrs([]Attr{{"kernel_shape", attr.Ints(kernelShape...)}}, attrs), nil, x)[0]
@@ -48,6 +53,11 @@ func (o Ops) BatchNormalizationN(nout int, x, scale, b, inputMean, inputVar *ir.
 // Cast emits Cast-28. Cast converts the elements to type to.
 func (o Ops) Cast(input *ir.Value, to int64, attrs ...Attr) *ir.Value {
 	return o.OpN("Cast", 1, o.attrs([]Attr{{"to", attr.Int(to)}}, attrs), nil, input)[0]
+}
+
+// Ceil emits Ceil-13. Ceil is the smallest integer not below x.
+func (o Ops) Ceil(x *ir.Value) *ir.Value {
+	return o.OpN("Ceil", 1, nil, nil, x)[0]
 }
 
 // Clip emits Clip-13. Clip is min(max(x, min), max).
@@ -100,6 +110,11 @@ func (o Ops) DropoutN(nout int, data, ratio, trainingMode *ir.Value, attrs ...At
 	return o.OpN("Dropout", nout, o.attrs(nil, attrs), nil, data, ratio, trainingMode)
 }
 
+// Elu emits Elu-22. Elu is x, or alpha*(exp(x)-1) where x is negative.
+func (o Ops) Elu(x *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("Elu", 1, o.attrs(nil, attrs), nil, x)[0]
+}
+
 // Equal emits Equal-19. Equal is C = A == B, elementwise with broadcasting.
 func (o Ops) Equal(a, b *ir.Value) *ir.Value {
 	return o.OpN("Equal", 1, nil, nil, a, b)[0]
@@ -123,6 +138,11 @@ func (o Ops) Expand(input, shape *ir.Value) *ir.Value {
 // Flatten emits Flatten-25. Flatten makes a matrix of its input: the axes before axis, and those from it on.
 func (o Ops) Flatten(input *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("Flatten", 1, o.attrs(nil, attrs), nil, input)[0]
+}
+
+// Floor emits Floor-13. Floor is the largest integer not above x.
+func (o Ops) Floor(x *ir.Value) *ir.Value {
+	return o.OpN("Floor", 1, nil, nil, x)[0]
 }
 
 // Gather emits Gather-13. Gather takes slices of data along axis at the indices.
@@ -153,6 +173,21 @@ func (o Ops) GlobalMaxPool(x *ir.Value) *ir.Value {
 // Greater emits Greater-13. Greater is C = A > B, elementwise with broadcasting.
 func (o Ops) Greater(a, b *ir.Value) *ir.Value {
 	return o.OpN("Greater", 1, nil, nil, a, b)[0]
+}
+
+// GreaterOrEqual emits GreaterOrEqual-16. GreaterOrEqual is C = A >= B, elementwise with broadcasting.
+func (o Ops) GreaterOrEqual(a, b *ir.Value) *ir.Value {
+	return o.OpN("GreaterOrEqual", 1, nil, nil, a, b)[0]
+}
+
+// HardSigmoid emits HardSigmoid-22. HardSigmoid is max(0, min(1, alpha*x + beta)).
+func (o Ops) HardSigmoid(x *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("HardSigmoid", 1, o.attrs(nil, attrs), nil, x)[0]
+}
+
+// HardSwish emits HardSwish-22. HardSwish is x*max(0, min(1, x/6 + 1/2)).
+func (o Ops) HardSwish(x *ir.Value) *ir.Value {
+	return o.OpN("HardSwish", 1, nil, nil, x)[0]
 }
 
 // Identity emits Identity-25. Identity gives its input, whatever it is.
@@ -195,9 +230,19 @@ func (o Ops) Less(a, b *ir.Value) *ir.Value {
 	return o.OpN("Less", 1, nil, nil, a, b)[0]
 }
 
+// LessOrEqual emits LessOrEqual-16. LessOrEqual is C = A <= B, elementwise with broadcasting.
+func (o Ops) LessOrEqual(a, b *ir.Value) *ir.Value {
+	return o.OpN("LessOrEqual", 1, nil, nil, a, b)[0]
+}
+
 // Log emits Log-13. Log is the natural logarithm: -Inf for 0, NaN for a negative number.
 func (o Ops) Log(input *ir.Value) *ir.Value {
 	return o.OpN("Log", 1, nil, nil, input)[0]
+}
+
+// LogSoftmax emits LogSoftmax-13. LogSoftmax is x - log(sum(exp(x))) along axis, taken relative to the maximum.
+func (o Ops) LogSoftmax(input *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("LogSoftmax", 1, o.attrs(nil, attrs), nil, input)[0]
 }
 
 // Loop emits Loop-25. It gives its first nout outputs.
@@ -228,6 +273,11 @@ func (o Ops) MaxPoolN(nout int, x *ir.Value, kernelShape []int64, attrs ...Attr)
 // Min emits Min-13. Min is the elementwise smallest of one or more inputs, with broadcasting.
 func (o Ops) Min(data0 []*ir.Value) *ir.Value {
 	return o.OpN("Min", 1, nil, nil, variadic(data0)...)[0]
+}
+
+// Mod emits Mod-28. Mod is the remainder of A / B, elementwise with broadcasting.
+func (o Ops) Mod(a, b *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("Mod", 1, o.attrs(nil, attrs), nil, a, b)[0]
 }
 
 // Mul emits Mul-14. Mul is C = A * B, elementwise with broadcasting.
@@ -270,6 +320,36 @@ func (o Ops) QuantizeLinear(x, yScale, yZeroPoint *ir.Value, attrs ...Attr) *ir.
 	return o.OpN("QuantizeLinear", 1, o.attrs(nil, attrs), nil, x, yScale, yZeroPoint)[0]
 }
 
+// Range emits Range-27. Range gives start, start+delta, ...
+func (o Ops) Range(start, limit, delta *ir.Value) *ir.Value {
+	return o.OpN("Range", 1, nil, nil, start, limit, delta)[0]
+}
+
+// Reciprocal emits Reciprocal-13. Reciprocal is 1/x.
+func (o Ops) Reciprocal(x *ir.Value) *ir.Value {
+	return o.OpN("Reciprocal", 1, nil, nil, x)[0]
+}
+
+// ReduceL1 emits ReduceL1-18. ReduceL1 is the sum of absolute values over axes; of nothing it is 0.
+func (o Ops) ReduceL1(data, axes *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("ReduceL1", 1, o.attrs(nil, attrs), nil, data, axes)[0]
+}
+
+// ReduceL2 emits ReduceL2-18. ReduceL2 is the square root of the sum of squares over axes; of nothing it is 0.
+func (o Ops) ReduceL2(data, axes *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("ReduceL2", 1, o.attrs(nil, attrs), nil, data, axes)[0]
+}
+
+// ReduceLogSum emits ReduceLogSum-28. ReduceLogSum is the logarithm of the sum over axes; of nothing it is -Inf.
+func (o Ops) ReduceLogSum(data, axes *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("ReduceLogSum", 1, o.attrs(nil, attrs), nil, data, axes)[0]
+}
+
+// ReduceLogSumExp emits ReduceLogSumExp-28. ReduceLogSumExp is the logarithm of the sum of exponentials over axes, taken relative to the maximum; of nothing it is -Inf.
+func (o Ops) ReduceLogSumExp(data, axes *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("ReduceLogSumExp", 1, o.attrs(nil, attrs), nil, data, axes)[0]
+}
+
 // ReduceMax emits ReduceMax-20. ReduceMax is the maximum over axes; NaN wins; of nothing it is -Inf, the type's smallest integer, or false.
 func (o Ops) ReduceMax(data, axes *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("ReduceMax", 1, o.attrs(nil, attrs), nil, data, axes)[0]
@@ -295,6 +375,11 @@ func (o Ops) ReduceSum(data, axes *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("ReduceSum", 1, o.attrs(nil, attrs), nil, data, axes)[0]
 }
 
+// ReduceSumSquare emits ReduceSumSquare-18. ReduceSumSquare is the sum of squares over axes; of nothing it is 0.
+func (o Ops) ReduceSumSquare(data, axes *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("ReduceSumSquare", 1, o.attrs(nil, attrs), nil, data, axes)[0]
+}
+
 // Relu emits Relu-14. Relu is max(x, 0); NaN stays.
 func (o Ops) Relu(x *ir.Value) *ir.Value {
 	return o.OpN("Relu", 1, nil, nil, x)[0]
@@ -308,6 +393,16 @@ func (o Ops) Reshape(data, shape *ir.Value, attrs ...Attr) *ir.Value {
 // Resize emits Resize-19. Resize samples its input on another grid, axis by axis: nearest, linear or cubic.
 func (o Ops) Resize(x, roi, scales, sizes *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("Resize", 1, o.attrs(nil, attrs), nil, x, roi, scales, sizes)[0]
+}
+
+// Round emits Round-22. Round is the nearest integer, the even one of two equally near.
+func (o Ops) Round(x *ir.Value) *ir.Value {
+	return o.OpN("Round", 1, nil, nil, x)[0]
+}
+
+// Selu emits Selu-22. Selu is gamma*x, or gamma*alpha*(exp(x)-1) where x is not positive.
+func (o Ops) Selu(x *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("Selu", 1, o.attrs(nil, attrs), nil, x)[0]
 }
 
 // Shape emits Shape-25. Shape gives the extents of axes start up to end.
@@ -325,6 +420,11 @@ func (o Ops) Sign(input *ir.Value) *ir.Value {
 	return o.OpN("Sign", 1, nil, nil, input)[0]
 }
 
+// Size emits Size-25. Size gives the number of elements.
+func (o Ops) Size(data *ir.Value) *ir.Value {
+	return o.OpN("Size", 1, nil, nil, data)[0]
+}
+
 // Slice emits Slice-13. Slice takes elements start, start+step, ...
 func (o Ops) Slice(data, starts, ends, axes, steps *ir.Value) *ir.Value {
 	return o.OpN("Slice", 1, nil, nil, data, starts, ends, axes, steps)[0]
@@ -333,6 +433,16 @@ func (o Ops) Slice(data, starts, ends, axes, steps *ir.Value) *ir.Value {
 // Softmax emits Softmax-13. Softmax is exp(x) over its sum along axis, taken relative to the maximum so that nothing overflows.
 func (o Ops) Softmax(input *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("Softmax", 1, o.attrs(nil, attrs), nil, input)[0]
+}
+
+// Softplus emits Softplus-22. Softplus is log(1+exp(x)).
+func (o Ops) Softplus(x *ir.Value) *ir.Value {
+	return o.OpN("Softplus", 1, nil, nil, x)[0]
+}
+
+// Softsign emits Softsign-22. Softsign is x/(1+|x|).
+func (o Ops) Softsign(input *ir.Value) *ir.Value {
+	return o.OpN("Softsign", 1, nil, nil, input)[0]
 }
 
 // Split emits Split-18. It gives its first nout outputs.
@@ -383,6 +493,11 @@ func (o Ops) Upsample(x, scales *ir.Value, attrs ...Attr) *ir.Value {
 // Where emits Where-16. Where is X where the condition holds, else Y, with broadcasting of all three.
 func (o Ops) Where(condition, x, y *ir.Value) *ir.Value {
 	return o.OpN("Where", 1, nil, nil, condition, x, y)[0]
+}
+
+// Xor emits Xor-7. Xor is C = A or B but not both, elementwise with broadcasting.
+func (o Ops) Xor(a, b *ir.Value) *ir.Value {
+	return o.OpN("Xor", 1, nil, nil, a, b)[0]
 }
 
 // MLCAveragePoolGrad emits mlc.AveragePoolGrad-1. AveragePoolGrad is the gradient of AveragePool for an X of the shape given: every window shares its dY among its elements.
@@ -437,7 +552,7 @@ func Activations(v ...string) Attr { return Attr{"activations", attr.Strs(v...)}
 // Allowzero sets the attribute allowzero of Reshape.
 func Allowzero(v int64) Attr { return Attr{"allowzero", attr.Int(v)} }
 
-// Alpha sets the attribute alpha of Gemm, LeakyRelu.
+// Alpha sets the attribute alpha of Elu, Gemm, HardSigmoid, LeakyRelu, Selu.
 func Alpha(v float32) Attr { return Attr{"alpha", attr.Float(v)} }
 
 // Antialias sets the attribute antialias of Resize.
@@ -452,10 +567,10 @@ func AutoPad(v string) Attr { return Attr{"auto_pad", attr.Str(v)} }
 // Axes sets the attribute axes of Resize.
 func Axes(v ...int64) Attr { return Attr{"axes", attr.Ints(v...)} }
 
-// Axis sets the attribute axis of ArgMax, DequantizeLinear, Flatten, Gather, LayerNormalization, QuantizeLinear, Softmax, Split, mlc.GatherGrad.
+// Axis sets the attribute axis of ArgMax, ArgMin, DequantizeLinear, Flatten, Gather, LayerNormalization, LogSoftmax, QuantizeLinear, Softmax, Split, mlc.GatherGrad.
 func Axis(v int64) Attr { return Attr{"axis", attr.Int(v)} }
 
-// Beta sets the attribute beta of Gemm.
+// Beta sets the attribute beta of Gemm, HardSigmoid.
 func Beta(v float32) Attr { return Attr{"beta", attr.Float(v)} }
 
 // BlockSize sets the attribute block_size of DequantizeLinear, QuantizeLinear.
@@ -496,6 +611,12 @@ func ExcludeOutside(v int64) Attr { return Attr{"exclude_outside", attr.Int(v)} 
 // ExtrapolationValue sets the attribute extrapolation_value of Resize.
 func ExtrapolationValue(v float32) Attr { return Attr{"extrapolation_value", attr.Float(v)} }
 
+// Fmod sets the attribute fmod of Mod.
+func Fmod(v int64) Attr { return Attr{"fmod", attr.Int(v)} }
+
+// Gamma sets the attribute gamma of Selu.
+func Gamma(v float32) Attr { return Attr{"gamma", attr.Float(v)} }
+
 // Group sets the attribute group of Conv, ConvTranspose, mlc.ConvGradW, mlc.ConvGradX.
 func Group(v int64) Attr { return Attr{"group", attr.Int(v)} }
 
@@ -508,7 +629,7 @@ func InputForget(v int64) Attr { return Attr{"input_forget", attr.Int(v)} }
 // KeepAspectRatioPolicy sets the attribute keep_aspect_ratio_policy of Resize.
 func KeepAspectRatioPolicy(v string) Attr { return Attr{"keep_aspect_ratio_policy", attr.Str(v)} }
 
-// Keepdims sets the attribute keepdims of ArgMax, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum.
+// Keepdims sets the attribute keepdims of ArgMax, ArgMin, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, ReduceSumSquare.
 func Keepdims(v int64) Attr { return Attr{"keepdims", attr.Int(v)} }
 
 // KernelShape sets the attribute kernel_shape of Conv, ConvTranspose, mlc.ConvGradW, mlc.ConvGradX.
@@ -526,7 +647,7 @@ func Momentum(v float32) Attr { return Attr{"momentum", attr.Float(v)} }
 // NearestMode sets the attribute nearest_mode of Resize.
 func NearestMode(v string) Attr { return Attr{"nearest_mode", attr.Str(v)} }
 
-// NoopWithEmptyAxes sets the attribute noop_with_empty_axes of ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum.
+// NoopWithEmptyAxes sets the attribute noop_with_empty_axes of ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, ReduceSumSquare.
 func NoopWithEmptyAxes(v int64) Attr { return Attr{"noop_with_empty_axes", attr.Int(v)} }
 
 // NumOutputs sets the attribute num_outputs of Split.
@@ -559,7 +680,7 @@ func Saturate(v int64) Attr { return Attr{"saturate", attr.Int(v)} }
 // Seed sets the attribute seed of Dropout.
 func Seed(v int64) Attr { return Attr{"seed", attr.Int(v)} }
 
-// SelectLastIndex sets the attribute select_last_index of ArgMax.
+// SelectLastIndex sets the attribute select_last_index of ArgMax, ArgMin.
 func SelectLastIndex(v int64) Attr { return Attr{"select_last_index", attr.Int(v)} }
 
 // Start sets the attribute start of Shape.

@@ -281,6 +281,40 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// A region without nodes is interrupted, too.
+func TestCancelEmptyRegion(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	m := module(t, func(m *ir.Module, b *ir.Builder, fn *ir.Func) {
+		x := b.Op("Inc", nil, fn.AddParam("x", tensor.T(f, n)))
+		r := b.Region("body", func(_ ir.Emitter, r *ir.Func) { r.AddResult("r", r.AddParam("p", tensor.T(f, m.FreshDim()))) })
+		fn.AddResult("y", b.OpN("Twice", 1, nil, []*ir.Func{r}, x)[0])
+	})
+	if _, err := eval.Run(ctx, m, []tensor.Value{vec(1)}); err != nil {
+		t.Fatal(err)
+	}
+	polls := 0
+	_, err := eval.Run(&countdown{Context: ctx, left: 4, polls: &polls, cancel: cancel}, m, []tensor.Value{vec(1)})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v after %d polls", err, polls)
+	}
+}
+
+// countdown is cancelled at its fourth poll: main's begin, Inc, Twice, and
+// then the region.
+type countdown struct {
+	context.Context
+	left   int
+	polls  *int
+	cancel func()
+}
+
+func (c *countdown) Err() error {
+	if *c.polls++; *c.polls >= c.left {
+		c.cancel()
+	}
+	return c.Context.Err()
+}
+
 func TestLimit(t *testing.T) {
 	m := module(t, func(m *ir.Module, b *ir.Builder, fn *ir.Func) {
 		fn.AddResult("y", b.Op("Big", nil, fn.AddParam("x", tensor.T(f, n))))

@@ -50,6 +50,9 @@ func (m *machine) run(p *fn, outer *frame, e *env, in, out []tensor.Value) error
 	for i, s := range p.params {
 		fr.vals[s] = in[i]
 	}
+	if err := m.Err(); err != nil { // a region may have no node, and loop for ever
+		return err
+	}
 	for i := range p.steps {
 		if err := m.Err(); err != nil {
 			return err

@@ -36,7 +36,7 @@ func Pass() pass.Pass {
 const maxConst = 1 << 16
 
 // Run merges equal nodes. Of equal nodes the first in canonical order stays;
-// a region also uses what the functions around it compute before it.
+// a region also uses what the functions around it compute.
 func Run(c *rewrite.Ctx, m *ir.Module) error {
 	for _, f := range m.Funcs {
 		s := &merger{c: c, ids: map[*ir.Value]int{}}
@@ -67,25 +67,39 @@ type merger struct {
 
 func (g *merger) visit(f *ir.Func, up *scope) {
 	s := &scope{parent: up, nodes: map[string]*ir.Node{}}
-	for _, n := range rewrite.Order(f) {
+	order := rewrite.Order(f)
+	for _, n := range order {
+		g.node(n, s)
+	}
+	// Regions come last: what they compute may stand anywhere in f, since it
+	// can move before the node that holds the region.
+	for _, n := range order {
 		for _, r := range n.Regions {
-			g.visit(r, s)
+			up := s
+			if n.Is("mlc.Fused") {
+				up = nil // a group sees nothing from outside
+			}
+			g.visit(r, up)
 		}
-		if len(n.Regions) > 0 || !n.Def.Has(ir.Pure) || len(n.Out) == 0 {
-			continue
-		}
-		key, ok := g.key(n)
-		if !ok {
-			continue
-		}
-		e := s.find(key)
-		if e == nil {
-			s.nodes[key] = n
-			continue
-		}
-		if sameTypes(e, n) && g.c.Fire(ruleOf(n), n) {
-			merge(e, n)
-		}
+	}
+}
+
+// node merges n into an equal node, or remembers it.
+func (g *merger) node(n *ir.Node, s *scope) {
+	if len(n.Regions) > 0 || !n.Def.Has(ir.Pure) || len(n.Out) == 0 {
+		return
+	}
+	key, ok := g.key(n)
+	if !ok {
+		return
+	}
+	e := s.find(key)
+	if e == nil {
+		s.nodes[key] = n
+		return
+	}
+	if sameTypes(e, n) && g.c.Fire(ruleOf(n), n) {
+		merge(e, n)
 	}
 }
 

@@ -1,10 +1,10 @@
 """Write every version of every ONNX operator schema as one JSON object a line.
 
-    python3 tools/peers/opschema.py > codegen/onnx/gen_schema.jsonl
+    python3 tools/peers/opschema.py > frontend/onnx/gen_schema.jsonl
 
-The exporter reads the result to see what a schema version can say: attribute
-names and defaults, how many inputs and outputs there are, and which element
-types each takes. Needs `pip install onnx==1.23.0`.
+Import and export look there what a schema version can say: attribute names and
+defaults, how many inputs and outputs there are, and which element types each
+takes. Needs `pip install onnx==1.23.0`.
 """
 
 import json

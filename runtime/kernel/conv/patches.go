@@ -68,7 +68,7 @@ func (p *patches) Pack(dst []float32, k0, kc, n0, n, _ int) {
 		case len(runs) == 1 && runs[0].n == gemm.Panel:
 			src := p.src[runs[0].off:]
 			for i, r := range rows {
-				*(*[gemm.Panel]float32)(d[i*gemm.Panel:]) = *(*[gemm.Panel]float32)(src[r:])
+				move((*panelRow)(d[i*gemm.Panel:]), (*panelRow)(src[r:]))
 			}
 		case top+int(p.top[j]) <= len(p.src):
 			last := len(rows) - 1
@@ -80,6 +80,18 @@ func (p *patches) Pack(dst []float32, k0, kc, n0, n, _ int) {
 	}
 }
 
+// panelRow is one row of a panel.
+type panelRow = [gemm.Panel]float32
+
+// move copies a row in the steps that the compiler makes single loads and
+// stores of; it calls memmove for more than that.
+func move(d, s *panelRow) {
+	*(*[4]float32)(d[0:]) = *(*[4]float32)(s[0:])
+	*(*[4]float32)(d[4:]) = *(*[4]float32)(s[4:])
+	*(*[4]float32)(d[8:]) = *(*[4]float32)(s[8:])
+	*(*[4]float32)(d[12:]) = *(*[4]float32)(s[12:])
+}
+
 // loose packs a panel by stores of whole rows that run over into what comes
 // next and is written later; there is one more row of d than of rows. As much
 // is read beyond each run.
@@ -89,10 +101,10 @@ func (p *patches) loose(d []float32, rows []int32, runs []run) {
 	for i, r := range rows {
 		e := d[i*gemm.Panel : (i+2)*gemm.Panel]
 		for _, u := range runs {
-			*(*[gemm.Panel]float32)(e[u.at:]) = *(*[gemm.Panel]float32)(p.src[u.off+r:])
+			move((*panelRow)(e[u.at:]), (*panelRow)(p.src[u.off+r:]))
 		}
 		if used < gemm.Panel {
-			*(*[gemm.Panel]float32)(e[used:]) = [gemm.Panel]float32{}
+			*(*panelRow)(e[used:]) = panelRow{}
 		}
 	}
 }
