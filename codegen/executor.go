@@ -10,6 +10,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/cpu"
 	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
+	"github.com/mlc-go/mlc/runtime/plan"
 )
 
 // NewExecutor compiles modules in memory and runs them on this host's CPU with
@@ -39,19 +40,45 @@ func (e *executor) Compile(ctx context.Context, m *ir.Module) (ir.Exec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{a, x.NewSession(e.threads, 0), make([]tensor.Value, len(a.program.Main().Results))}, nil
+	main := a.program.Main()
+	return &session{a: a, s: x.NewSession(e.threads, 0), in: make([]tensor.Value, len(main.Params)),
+		all: make([]tensor.Value, len(main.Results)), out: make([]tensor.Value, 0, len(main.Results))}, nil
 }
 
 type session struct {
-	a   *Artifact
-	s   *exec.Session
-	out []tensor.Value
+	a            *Artifact
+	s            *exec.Session
+	in, all, out []tensor.Value
 }
 
-// Run implements ir.Exec: in holds every parameter of main, those of states
-// included (their values are ignored).
+// Run implements ir.Exec. The parameters and results that are states are the
+// session's own: they are neither taken nor given.
 func (s *session) Run(ctx context.Context, in []tensor.Value) ([]tensor.Value, error) {
-	return s.out, s.s.Run(ctx, in, s.out)
+	main := s.a.program.Main()
+	k := 0
+	for i, p := range main.Params {
+		if main.Slots[p].Kind == plan.Held {
+			continue
+		}
+		if k == len(in) {
+			return nil, diag.New(diag.Usage, "have %d inputs, want more", len(in))
+		}
+		s.in[i] = in[k]
+		k++
+	}
+	if k != len(in) {
+		return nil, diag.New(diag.Usage, "have %d inputs, want %d", len(in), k)
+	}
+	if err := s.s.Run(ctx, s.in, s.all); err != nil {
+		return nil, err
+	}
+	s.out = s.out[:0]
+	for i, v := range s.all {
+		if main.Writes[i] < 0 {
+			s.out = append(s.out, v)
+		}
+	}
+	return s.out, nil
 }
 
 // State implements ir.Exec.

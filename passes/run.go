@@ -200,9 +200,9 @@ func (r *runner) pass(p pass.Pass, args map[string]string) (bool, error) {
 		return false, err
 	}
 	before := r.fingerprint()
-	var copy *ir.Module
+	var kept *ir.Module
 	if r.o.Check || r.o.CrashDir != "" {
-		copy = r.m.Clone()
+		kept = r.m.Clone()
 	}
 	if r.o.Shuffle != 0 {
 		r.runs++
@@ -229,11 +229,11 @@ func (r *runner) pass(p pass.Pass, args map[string]string) (bool, error) {
 		}
 	}
 	if err == nil && r.o.Check && stat.Changed {
-		err = r.compare(copy, p)
+		err = r.compare(kept, p)
 	}
 	r.rep.Passes = append(r.rep.Passes, stat)
 	if err != nil {
-		return true, r.fault(p.Name, copy, err)
+		return true, r.fault(p.Name, kept, err)
 	}
 	if stat.Changed {
 		err = r.dump(p.Name)

@@ -201,14 +201,14 @@ func edits(a, b string) int {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diag := row[0]
+		corner := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := diag
+			cost := corner
 			if a[i] != b[j] {
 				cost++
 			}
-			diag = row[j+1]
+			corner = row[j+1]
 			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
 		}
 	}

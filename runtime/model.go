@@ -102,11 +102,15 @@ func (m *Model) Inputs() []Info {
 	return out
 }
 
-// Outputs lists what Run gives.
+// Outputs lists what Run gives; results that are written to states are not
+// among them.
 func (m *Model) Outputs() []Info {
 	f := m.file.Program.Main()
 	var out []Info
 	for i, r := range f.Results {
+		if f.Writes[i] >= 0 {
+			continue
+		}
 		out = append(out, Info{f.Names[len(f.Params)+i], f.Slots[r].Type})
 	}
 	return out
@@ -146,11 +150,15 @@ func (m *Model) Run(ctx context.Context, in map[string]tensor.Tensor) (map[strin
 		return nil, err
 	}
 	out := make(map[string]tensor.Tensor, len(s.out))
-	for i, o := range m.Outputs() {
-		if s.out[i].Kind != tensor.KindTensor {
+	for _, o := range m.Outputs() {
+		v, err := s.OutputValue(o.Name)
+		if err != nil {
+			return nil, err
+		}
+		if v.Kind != tensor.KindTensor {
 			return nil, &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("output %q", o.Name), Have: o.Type.String(), Want: "a tensor (use a Session for other kinds)"}
 		}
-		out[o.Name] = s.out[i].Tensor.Clone()
+		out[o.Name] = v.Tensor.Clone()
 	}
 	return out, nil
 }

@@ -241,7 +241,7 @@ func (fl *funcLowerer) node(n *ir.Node) error {
 	if n.Def.Has(ir.View) && fl.view(n) {
 		return nil
 	}
-	if f := selectors[n.OpName()]; f != nil {
+	if f := selectors[n.OpName()]; f != nil && fl.sized(n) {
 		done, err := f(fl, n)
 		if done || err != nil {
 			return err

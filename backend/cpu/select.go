@@ -11,19 +11,23 @@ type selector func(fl *funcLowerer, n *ir.Node) (bool, error)
 
 // selectors has an entry per operator that some kernel computes.
 var selectors = map[string]selector{
-	"Conv": single, "ConvTranspose": single, "MatMul": single, "Gemm": single,
-	"LSTM":      selectLSTM,
 	"mlc.Fused": selectFused,
 
-	"Add": elementwise, "Sub": elementwise, "Mul": elementwise, "Div": elementwise, "Min": elementwise, "Max": elementwise,
-	"Pow": elementwise, "Sqrt": elementwise, "Exp": elementwise, "Log": elementwise, "Neg": elementwise, "Abs": elementwise,
-	"Floor": elementwise, "Ceil": elementwise, "Round": elementwise, "Erf": elementwise, "Reciprocal": elementwise, "Relu": elementwise,
-	"LeakyRelu": elementwise, "PRelu": elementwise, "Clip": elementwise, "Sigmoid": elementwise, "Tanh": elementwise, "Gelu": elementwise,
-	"Elu": elementwise, "Selu": elementwise, "HardSigmoid": elementwise, "HardSwish": elementwise, "Softplus": elementwise, "Softsign": elementwise,
+	"Conv": single, "ConvTranspose": single, "MatMul": single, "Gemm": single,
+	"LSTM":    selectLSTM,
+	"MaxPool": selectPool, "AveragePool": selectPool, "GlobalAveragePool": selectPool,
 	"Softmax":   selectSoftmax,
 	"ReduceSum": selectReduce, "ReduceMean": selectReduce, "ReduceMax": selectReduce, "ReduceMin": selectReduce, "ReduceProd": selectReduce,
 	"ReduceSumSquare": selectReduce, "ReduceL1": selectReduce, "ReduceL2": selectReduce,
-	"Mish": elementwise, "Swish": elementwise, "Sum": elementwise, "Cast": selectCast,
+	"Transpose": selectMove, "Concat": selectMove, "Slice": selectMove, "Pad": selectMove,
+
+	"Add": elementwise, "Sub": elementwise, "Mul": elementwise, "Div": elementwise, "Min": elementwise, "Max": elementwise,
+	"Sum": elementwise, "Pow": elementwise, "Sqrt": elementwise, "Reciprocal": elementwise, "Exp": elementwise, "Log": elementwise,
+	"Neg": elementwise, "Abs": elementwise, "Floor": elementwise, "Ceil": elementwise, "Round": elementwise, "Erf": elementwise,
+	"Relu": elementwise, "LeakyRelu": elementwise, "PRelu": elementwise, "Clip": elementwise, "Sigmoid": elementwise, "Tanh": elementwise,
+	"Gelu": elementwise, "Elu": elementwise, "Selu": elementwise, "HardSigmoid": elementwise, "HardSwish": elementwise,
+	"Softplus": elementwise, "Softsign": elementwise, "Mish": elementwise, "Swish": elementwise,
+	"Cast": selectCast,
 }
 
 // alts lists the kernels for an op and constant format, best first; nil if
@@ -34,6 +38,27 @@ func (l *lowerer) alts(op, format string) []plan.Alt {
 		out = append(out, plan.Alt{Kernel: d.ID})
 	}
 	return out
+}
+
+// sized says whether the extents of all outputs are known when n is reached:
+// kernels are given their outputs, only reference functions can make them.
+func (fl *funcLowerer) sized(n *ir.Node) bool {
+	for _, v := range n.Out {
+		if v == nil {
+			continue
+		}
+		if !v.Type.Ranked() {
+			return false
+		}
+		for _, d := range v.Type.Dims {
+			for _, s := range d.Symbols(nil) {
+				if i, ok := fl.syms[s]; !ok || !fl.p.Syms[i].Entry && !fl.bound[s] {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // single lowers a product or convolution that stands alone.

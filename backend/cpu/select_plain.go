@@ -3,6 +3,7 @@ package cpu
 import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
+	"github.com/mlc-go/mlc/runtime/kernel/pooling"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 	"github.com/mlc-go/mlc/runtime/kernel/softmax"
 	"github.com/mlc-go/mlc/runtime/plan"
@@ -76,4 +77,16 @@ func selectReduce(fl *funcLowerer, n *ir.Node) (bool, error) {
 	at := pick(n.Attrs, "keepdims", "noop_with_empty_axes")
 	at["kind"] = attr.Str(reductions[n.OpName()])
 	return fl.direct(n, reduce.OpF32, at, reads...)
+}
+
+// pools are the operators of package pooling, with what computes them.
+var pools = map[string]string{"MaxPool": pooling.OpMax, "AveragePool": pooling.OpAvg, "GlobalAveragePool": pooling.OpGlobal}
+
+// selectPool lowers pools over one or two axes.
+func selectPool(fl *funcLowerer, n *ir.Node) (bool, error) {
+	name, x := n.OpName(), n.In[0].Type
+	if len(n.Out) > 1 && n.Out[1] != nil || name != "GlobalAveragePool" && x.Rank() != 3 && x.Rank() != 4 || x.Rank() < 2 {
+		return false, nil
+	}
+	return fl.direct(n, pools[name], n.Attrs, n.In[0])
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
-	"github.com/mlc-go/mlc/ir/tensor"
 )
 
 // schema finds a version of an operator, nil for one that ONNX does not
@@ -46,7 +45,7 @@ func check(s *onnx.OpSchema, in []*ir.Value, n *ir.Node) error {
 		if v == nil {
 			continue
 		}
-		if p := s.In[min(i, last)]; !takes(p, v.Type) {
+		if p := s.In[min(i, last)]; !p.Takes(v.Type) {
 			return bad("type of input "+p.Name, v.Type.String(), strings.Join(p.Types, ", "))
 		}
 	}
@@ -57,25 +56,11 @@ func check(s *onnx.OpSchema, in []*ir.Value, n *ir.Node) error {
 		if i >= len(s.Out) && (len(s.Out) == 0 || !s.Out[len(s.Out)-1].Variadic) {
 			return bad("outputs", fmt.Sprint(len(n.Out)), fmt.Sprintf("at most %d", len(s.Out)))
 		}
-		if p := s.Out[min(i, len(s.Out)-1)]; !takes(p, v.Type) {
+		if p := s.Out[min(i, len(s.Out)-1)]; !p.Takes(v.Type) {
 			return bad("type of output "+p.Name, v.Type.String(), strings.Join(p.Types, ", "))
 		}
 	}
 	return nil
-}
-
-func takes(p onnx.OpPort, t ir.Type) bool {
-	switch t.Kind {
-	case tensor.KindTensor:
-		return slices.Contains(p.Types, t.DType.String())
-	case tensor.KindSeq:
-		return slices.Contains(p.Types, "seq")
-	case tensor.KindOptional:
-		return slices.Contains(p.Types, "optional")
-	case tensor.KindMap:
-		return slices.Contains(p.Types, "map")
-	}
-	return false
 }
 
 // isDefault says whether v is what the schema takes where none is given.

@@ -22,7 +22,7 @@ import (
 
 // shared opens an archive of the shared folder as a file system, or skips.
 // CI must have the folder: a skip there would hide everything.
-func shared(t *testing.T, name string) fstest.MapFS {
+func shared(t testing.TB, name string) fstest.MapFS {
 	t.Helper()
 	dir := os.Getenv("MLC_SHARED")
 	if dir == "" {

@@ -3,8 +3,6 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
@@ -86,7 +84,7 @@ func (im *importer) tryNode(n *onnxpb.NodeProto, label string, s *scope) (ok boo
 		return true, nil // nobody can see what it does
 	}
 	if up := def.Upgrade[version]; up != nil {
-		if e := im.known(full, version, attrs, n); e != nil {
+		if e := im.published(full, version, attrs, in); e != nil {
 			return fail(e)
 		}
 		vals, err := up(b, ir.Raw{Op: full, Version: version, Attrs: attrs, Regions: regions, In: in, NOut: len(outs)})
@@ -118,40 +116,6 @@ func (im *importer) tryNode(n *onnxpb.NodeProto, label string, s *scope) (ok boo
 		}
 	}
 	return true, nil
-}
-
-// known says what the published schema does not have: an upgrade reads what it
-// knows of a node and would pass over the rest.
-func (im *importer) known(op string, version int, attrs attr.Map, n *onnxpb.NodeProto) error {
-	key := op + "-" + strconv.Itoa(version)
-	s, ok := im.schemas[key]
-	if !ok {
-		var err error
-		if s, err = SchemaOf(op, version); err != nil {
-			return err
-		}
-		im.schemas[key] = s
-	}
-	if s == nil {
-		return nil
-	}
-	for _, a := range attrs.Names() {
-		if _, ok := s.Attrs[a]; !ok {
-			return &diag.Error{Kind: diag.BadModel, Port: "attribute " + a, Have: "one", Want: "none of that name"}
-		}
-	}
-	if k := len(s.In); len(n.GetInput()) > k && (k == 0 || !s.In[k-1].Variadic) {
-		return &diag.Error{Kind: diag.BadModel, Port: "inputs", Have: strconv.Itoa(len(n.GetInput())), Want: "at most " + strconv.Itoa(k)}
-	}
-	if len(n.GetInput()) < s.MinIn {
-		return &diag.Error{Kind: diag.BadModel, Port: "inputs", Have: strconv.Itoa(len(n.GetInput())), Want: "at least " + strconv.Itoa(s.MinIn)}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Attrs)) {
-		if a := s.Attrs[name]; a.Required && !attrs.Has(name) && a.Kind != "GRAPH" {
-			return &diag.Error{Kind: diag.BadModel, Port: "attribute " + name, Have: "none", Want: "one"}
-		}
-	}
-	return nil
 }
 
 func anyNamed(names []string) bool {

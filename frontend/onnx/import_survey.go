@@ -109,7 +109,7 @@ func (v *survey) miss(e *diag.Error, where string) {
 // near is the operator whose name is most like an unknown one: the same name
 // in another domain, or one that differs by a typing error.
 func (v *survey) near(name, domain string) string {
-	best, dist := "", 1+min(2, len(name)/4)
+	best, dist := "", 1+min(2, max(0, len(name)-1)/3)
 	for _, d := range v.opt.Ops.All() {
 		if d.Domain == "mlc" {
 			continue

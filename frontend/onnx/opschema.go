@@ -5,8 +5,11 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 
+	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
 )
 
 // opSchemas holds one JSON object a line, each one version of an operator. It
@@ -33,6 +36,21 @@ type OpPort struct {
 	Name     string
 	Types    []string // element types; "seq", "optional" and "map" for what is no tensor
 	Variadic bool     // the last one, which then stands for any number
+}
+
+// Takes says whether a value of type t may stand there.
+func (p OpPort) Takes(t ir.Type) bool {
+	switch t.Kind {
+	case tensor.KindTensor:
+		return slices.Contains(p.Types, t.DType.String())
+	case tensor.KindSeq:
+		return slices.Contains(p.Types, "seq")
+	case tensor.KindOptional:
+		return slices.Contains(p.Types, "optional")
+	case tensor.KindMap:
+		return slices.Contains(p.Types, "map")
+	}
+	return false
 }
 
 // OpAttr is one attribute of an OpSchema.

@@ -69,7 +69,7 @@ func TestRunnerFails(t *testing.T) {
 		{"unannounced", "verify\n" + strings.Replace(mod, "f32[2]\n\treturn", "f32[3]\n\treturn", 1), "line 3: unannounced fault"},
 		{"announced only", "verify\n" + strings.Replace(mod, "%x, %x : f32[2]", `%x, %x : f32[2] // error: "boom"`, 1), `line 3: no fault says "boom"`},
 		{"want", "parse\n" + mod + "-- want.mir --\nmodule\n", "section want.mir differs"},
-		{"tolerance", "exec tol=loose\n" + mod, "want exact, close, ulp:N or RTOL,ATOL"},
+		{"tolerance", "exec tol=loose\n" + mod, "want exact, close, ulp:N, quantum:N,SHARE or RTOL,ATOL"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := run(t, c.src)

@@ -161,7 +161,7 @@ func verbInfer(c *Case, _ []string) error {
 }
 
 // verbExec runs in.mir and the module as it is now on equal random inputs and
-// compares. Arguments: tol=exact|close|ulp:N|RTOL,ATOL, seed=N, and NAME=N for
+// compares. Arguments: tol=exact|close|ulp:N|quantum:N,SHARE|RTOL,ATOL, seed=N, and NAME=N for
 // dims; a dim given again begins another run, in which the others keep their
 // values.
 func verbExec(c *Case, args []string) error {
@@ -235,11 +235,20 @@ func ParseTol(s string) (tensor.Tol, error) {
 		k, err := strconv.Atoi(n)
 		return tensor.Ulp(k), err
 	}
+	if q, ok := strings.CutPrefix(s, "quantum:"); ok {
+		n, share, _ := strings.Cut(q, ",")
+		k, e1 := strconv.ParseInt(n, 10, 64)
+		f, e2 := strconv.ParseFloat(share, 64)
+		if e1 != nil || e2 != nil {
+			return tensor.Tol{}, fmt.Errorf("tol=%s: want quantum:N,SHARE", s)
+		}
+		return tensor.Quantum(k, f), nil
+	}
 	r, a, ok := strings.Cut(s, ",")
 	rtol, e1 := strconv.ParseFloat(r, 64)
 	atol, e2 := strconv.ParseFloat(a, 64)
 	if !ok || e1 != nil || e2 != nil {
-		return tensor.Tol{}, fmt.Errorf("tol=%s: want exact, close, ulp:N or RTOL,ATOL", s)
+		return tensor.Tol{}, fmt.Errorf("tol=%s: want exact, close, ulp:N, quantum:N,SHARE or RTOL,ATOL", s)
 	}
 	return tensor.Custom(rtol, atol), nil
 }

@@ -80,7 +80,7 @@ func main(%x: f32[N,3], %"block/0:out": f32[N,3], %0: bool[], %p: f32[N,4,(2*N)]
 	%n = const f32[0,3] []
 	%1 = const f32[] [2]
 	%w = const f32[2,2] random(seed=7)
-	%v = const f32[99999999,99] splat(0.25)
+	%v = const f32[9999999,9] splat(0.25)
 	%q = const i64[2,16] splat(-3)
 	%2 = Same %x, _, %f : f32[N,3] !"conv1","bn1"
 	%3, _ = Same %x {alpha=1, axis=2, mode="a,b", names=["p", "q"], pads=[0, -1], scales=[0.5, 1], type=seq(f32[?]), value=f32[2] [1, 2]} : f32[N,3]
@@ -256,7 +256,7 @@ func TestSideFile(t *testing.T) {
 // Nothing is allocated for a constant until it is used, and never more than
 // the limit.
 func TestLimit(t *testing.T) {
-	src := "module \"m\" opset {ai.onnx 28}\nfunc main() -> () {\n\t%a = const f32[99999999999] splat(0)\n\treturn\n}\n"
+	src := "module \"m\" opset {ai.onnx 28}\nfunc main() -> () {\n\t%a = const f32[99999999] splat(0)\n\treturn\n}\n"
 	m, err := text.Parse([]byte(src), "m.mir", testOps(t), text.Options{MaxBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
@@ -341,8 +340,16 @@ func (c *checker) useLists() {
 	for _, v := range c.order {
 		want := c.uses[v]
 		have := v.Uses()
-		missing := slices.ContainsFunc(want, func(u ir.Use) bool { return !slices.Contains(have, u) })
-		if missing || len(have) != len(want) {
+		count := make(map[ir.Use]int, len(want))
+		for _, u := range want {
+			count[u]++
+		}
+		same := len(have) == len(want)
+		for _, u := range have {
+			count[u]--
+			same = same && count[u] >= 0
+		}
+		if !same {
 			c.fail(fmt.Sprintf("value %q", v.Name), "use list", "has %d uses, %d are in the module", len(have), len(want))
 		}
 	}

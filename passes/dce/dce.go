@@ -43,8 +43,7 @@ func sweep(c *rewrite.Ctx, f *ir.Func) {
 			stack = append(stack, v.Node)
 		}
 	}
-	var keep func(f *ir.Func)
-	keep = func(f *ir.Func) {
+	keep := func(f *ir.Func) {
 		for _, n := range f.Nodes {
 			if !pure(n) && !live[n] {
 				live[n] = true

@@ -191,6 +191,9 @@ func (c *Ctx) Fire(rule string, n *ir.Node) bool {
 	c.last = c.pass + "/" + rule + " at " + n.Label()
 	c.Log.LogAttrs(c.Context, slog.LevelDebug, "rewrite",
 		slog.String("pass", c.pass), slog.String("rule", rule), slog.String("node", n.Label()), slog.String("op", n.OpName()))
+	if c.OnRemark != nil { // told, not kept: there may be thousands
+		c.OnRemark(Remark{Kind: Applied, Pass: c.pass, Node: n.Label(), Msg: "rule " + rule + " rewrites " + n.OpName()})
+	}
 	return true
 }
 

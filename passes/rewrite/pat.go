@@ -98,6 +98,3 @@ func (p *Pat) Roots() []string {
 	}
 	return p.ops
 }
-
-// Shape describes the pattern for generic tests: see Leaves of Instance.
-func (p *Pat) isLeaf() bool { return p.kind != patOp && p.kind != patOr }

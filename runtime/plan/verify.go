@@ -42,7 +42,7 @@ func (v *verifier) function() error {
 	if v.id == 0 && len(f.Names) != len(f.Params)+len(f.Results) {
 		return fmt.Errorf("%d names for %d parameters and results", len(f.Names), len(f.Params)+len(f.Results))
 	}
-	if len(f.Writes) != 0 && len(f.Writes) != len(f.Results) {
+	if len(f.Writes) != len(f.Results) {
 		return fmt.Errorf("%d state writes for %d results", len(f.Writes), len(f.Results))
 	}
 	for _, w := range f.Writes {

@@ -1,7 +1,7 @@
 """Check exports in onnxruntime: they pass onnx.checker with shape inference,
 keep names of inputs and outputs, and compute what was recorded of the original.
 
-    go run ./tools/peers/exportcorpus -out DIR
+    go run ./tools/peers -out DIR
     python3 tools/peers/export.py DIR
 
 Outputs may differ from the recorded ones by 1e-4 of the largest of them (models

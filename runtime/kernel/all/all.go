@@ -6,9 +6,11 @@ package all
 import (
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/conv"
+	"github.com/mlc-go/mlc/runtime/kernel/copy"
 	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/pooling"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 	"github.com/mlc-go/mlc/runtime/kernel/rnn"
 	"github.com/mlc-go/mlc/runtime/kernel/softmax"
@@ -33,5 +35,9 @@ var fast = []*kernel.Desc{
 	&eltwise.F32_avx512, &eltwise.F32_avx2, &eltwise.F32_neon, &eltwise.F32_generic,
 	&reduce.F32_avx512, &reduce.F32_avx2, &reduce.F32_neon, &reduce.F32_generic,
 	&softmax.F32_avx512, &softmax.F32_avx2, &softmax.F32_neon, &softmax.F32_generic,
+	&pooling.Max_avx512, &pooling.Max_avx2, &pooling.Max_neon, &pooling.Max_generic,
+	&pooling.Avg_avx512, &pooling.Avg_avx2, &pooling.Avg_neon, &pooling.Avg_generic,
+	&pooling.Global_avx512, &pooling.Global_avx2, &pooling.Global_neon, &pooling.Global_generic,
+	&copy.Transpose, &copy.Concat, &copy.Slice, &copy.Pad,
 	&rnn.LSTMF32_14x32_avx512, &rnn.LSTMF32_6x16_avx2, &rnn.LSTMF32_4x16_neon, &rnn.LSTMF32_generic,
 }

@@ -2,6 +2,7 @@ package conv
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
 )
@@ -65,17 +66,14 @@ func (p *patches) Pack(dst []float32, k0, kc, n0, n, _ int) {
 		dst = dst[kc*gemm.Panel:]
 		runs := p.runs[p.first[j]:p.first[j+1]]
 		switch {
+		case top+int(p.top[j]) > len(p.src):
+			p.exact(d, rows, runs)
 		case len(runs) == 1 && runs[0].n == gemm.Panel:
-			src := p.src[runs[0].off:]
-			for i, r := range rows {
-				move((*panelRow)(d[i*gemm.Panel:]), (*panelRow)(src[r:]))
-			}
-		case top+int(p.top[j]) <= len(p.src):
+			p.whole(d, rows, int(runs[0].off))
+		default:
 			last := len(rows) - 1
 			p.loose(d, rows[:last], runs)
 			p.exact(d[last*gemm.Panel:], rows[last:], runs)
-		default:
-			p.exact(d, rows, runs)
 		}
 	}
 }
@@ -83,13 +81,22 @@ func (p *patches) Pack(dst []float32, k0, kc, n0, n, _ int) {
 // panelRow is one row of a panel.
 type panelRow = [gemm.Panel]float32
 
-// move copies a row in the steps that the compiler makes single loads and
-// stores of; it calls memmove for more than that.
+// move copies a row in steps that the compiler makes single loads and stores
+// of; it calls memmove for more than that.
 func move(d, s *panelRow) {
 	*(*[4]float32)(d[0:]) = *(*[4]float32)(s[0:])
 	*(*[4]float32)(d[4:]) = *(*[4]float32)(s[4:])
 	*(*[4]float32)(d[8:]) = *(*[4]float32)(s[8:])
 	*(*[4]float32)(d[12:]) = *(*[4]float32)(s[12:])
+}
+
+// whole packs a panel of 16 columns that lie side by side from off on. Like
+// loose, it is called where off plus any of rows leaves 16 elements in src.
+func (p *patches) whole(d []float32, rows []int32, off int) {
+	from, to := unsafe.Pointer(&p.src[off]), unsafe.Pointer(unsafe.SliceData(d[:len(rows)*gemm.Panel]))
+	for i, r := range rows {
+		move((*panelRow)(unsafe.Add(to, i*4*gemm.Panel)), (*panelRow)(unsafe.Add(from, uintptr(r)*4)))
+	}
 }
 
 // loose packs a panel by stores of whole rows that run over into what comes
@@ -98,14 +105,15 @@ func move(d, s *panelRow) {
 func (p *patches) loose(d []float32, rows []int32, runs []run) {
 	end := runs[len(runs)-1]
 	used := int(end.at + end.n)
-	for i, r := range rows {
-		e := d[i*gemm.Panel : (i+2)*gemm.Panel]
+	from, to := unsafe.Pointer(unsafe.SliceData(p.src)), unsafe.Pointer(unsafe.SliceData(d[:(len(rows)+1)*gemm.Panel]))
+	for _, r := range rows {
 		for _, u := range runs {
-			move((*panelRow)(e[u.at:]), (*panelRow)(p.src[u.off+r:]))
+			move((*panelRow)(unsafe.Add(to, int(u.at)*4)), (*panelRow)(unsafe.Add(from, int(u.off+r)*4)))
 		}
 		if used < gemm.Panel {
-			*(*panelRow)(e[used:]) = panelRow{}
+			*(*panelRow)(unsafe.Add(to, used*4)) = panelRow{}
 		}
+		to = unsafe.Add(to, 4*gemm.Panel)
 	}
 }
 

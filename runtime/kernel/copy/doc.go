@@ -1,7 +1,9 @@
 // Package copy moves elements of any type with a whole number of bytes:
-// Transpose, Concat, Slice, Pad with a constant, Gather. Nothing is computed,
-// so nothing can differ by instruction set; there is one kernel each, in plain
-// Go, whose work is laid out when the call is prepared.
+// Transpose, Concat, Slice, Pad with a constant. Nothing is computed, so nothing
+// can differ by instruction set; there is one kernel each, in plain Go, whose
+// work is laid out when the call is prepared. Gather is not here: its indices
+// are data, and an index out of range must be an error of the run, which only
+// the reference function can give.
 //
 // Shape operands (starts, ends, axes, steps, pads) come as inputs like in ONNX
 // and their values must be known when the call is prepared.

@@ -15,7 +15,8 @@ const (
 // move copies a box of elements between two strided arrays. It is the pool's
 // Task: units of work are the positions of the outer axes.
 type move struct {
-	size           int // bytes an element; whole runs where both sides are dense
+	size           int // bytes of what is copied at once: an element, or a run dense on both sides
+	word           int // bytes an element where that is what is copied and a machine word, else 0
 	rank           int
 	dims           [maxRank]int
 	dst, src       [maxRank]int // strides in bytes; of src possibly negative
@@ -56,6 +57,9 @@ func newMove(size int, axes []axis, dstOff, srcOff int) (*move, error) {
 	m.rank = len(list)
 	for i, a := range list {
 		m.dims[i], m.dst[i], m.src[i] = a.n, a.dst*size, a.src*size
+	}
+	if m.size == size && size <= 8 && size&(size-1) == 0 {
+		m.word = size
 	}
 	for m.rank < 2 { // the inner loops want two axes
 		copy(m.dims[1:], m.dims[:m.rank])
@@ -124,7 +128,7 @@ func (m *move) Do(i, _ int) {
 
 // box copies the last two axes from offsets d and s.
 func (m *move) box(d, s int) {
-	switch m.size {
+	switch m.word {
 	case 1:
 		boxOf[uint8](m, d, s)
 	case 2:

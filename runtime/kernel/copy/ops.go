@@ -14,7 +14,6 @@ const (
 	OpConcat    = "concat"
 	OpSlice     = "slice"
 	OpPad       = "pad"
-	OpGather    = "gather"
 )
 
 // The kernels.
@@ -111,11 +110,7 @@ func prepareSlice(c *kernel.Call) (any, error) {
 	axes, off := make([]axis, len(x)), 0
 	for i := range x {
 		axes[i] = axis{want[i], ys[i], xs[i] * step[i]}
-		if want[i] > 1 || step[i] > 0 {
-			off += start[i] * xs[i]
-		} else if want[i] == 1 {
-			off += start[i] * xs[i]
-		}
+		off += start[i] * xs[i]
 	}
 	return newMove(size, axes, 0, off)
 }

@@ -66,6 +66,9 @@ func TestAgainstDefinition(t *testing.T) {
 					if !same(v, first[i]) {
 						t.Fatalf("%s %v %d: element %d is %x, generic %x", d.ID, c.dims, c.axis, i, v, first[i])
 					}
+					if n > 1000 && i%97 != 0 { // the definition takes a pass an element
+						continue
+					}
 					at := i/(n*inner)*n*inner + i%inner
 					hi, sum := math.Inf(-1), 0.0
 					for k := range n {

@@ -1,21 +1,31 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
+
+	"github.com/mlc-go/mlc/ir/diag"
 )
 
 // atomicWrite writes path by way of a temporary file beside it, so that it is
 // there whole or not at all, and gives its size. Where the system allows, the
 // temporary file has no name until it is whole: a killed process leaves
-// nothing behind.
+// nothing behind. What is there and is no regular file (a device, a pipe) is
+// written to, never replaced.
 func atomicWrite(path string, emit func(io.WriteSeeker) error) (int64, error) {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return 0, usage("%s: is a folder, want a file to write", path)
+	} else if err == nil && !st.Mode().IsRegular() {
+		return writeThrough(path, emit)
+	}
 	dir := filepath.Dir(path)
 	f, publish, err := unnamedFile(dir)
 	if err != nil {
 		if f, err = os.CreateTemp(dir, "."+filepath.Base(path)+".*"); err != nil {
-			return 0, usage("%s: %v", path, err)
+			return 0, writeError(path, err)
 		}
 		name := f.Name()
 		publish = func(path string) error { return os.Rename(name, path) }
@@ -23,14 +33,60 @@ func atomicWrite(path string, emit func(io.WriteSeeker) error) (int64, error) {
 	}
 	defer f.Close()
 	if err := emit(f); err != nil {
-		return 0, err
+		return 0, writeError(path, err)
 	}
 	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = publish(path)
+	}
+	return size, writeError(path, err)
+}
+
+// writeThrough copies to what cannot be replaced or sought in.
+func writeThrough(path string, emit func(io.WriteSeeker) error) (int64, error) {
+	to, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return 0, writeError(path, err)
+	}
+	defer to.Close()
+	n, err := copyOut(to, emit)
+	return n, writeError(path, err)
+}
+
+// copyOut emits to a temporary file, because formats seek, and copies it to w.
+func copyOut(w io.Writer, emit func(io.WriteSeeker) error) (int64, error) {
+	tmp, err := os.CreateTemp("", "mlc-*")
 	if err != nil {
 		return 0, err
 	}
-	if err := f.Chmod(0o644); err != nil {
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	if err := emit(tmp); err != nil {
 		return 0, err
 	}
-	return size, publish(path)
+	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return io.Copy(w, tmp)
+}
+
+// writeError gives the system's refusal the kind that its cause has; other
+// errors pass as they are.
+func writeError(path string, err error) error {
+	var d *diag.Error
+	if err == nil || errors.As(err, &d) {
+		return err
+	}
+	var no syscall.Errno
+	if !errors.As(err, &no) {
+		return err
+	}
+	kind := diag.Usage
+	if no == syscall.ENOSPC || no == syscall.EFBIG || no == syscall.EMFILE {
+		kind = diag.Limit
+	}
+	return diag.In(path, kind, no)
 }

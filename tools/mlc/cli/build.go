@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -131,19 +130,7 @@ func (a *app) write(out string, emit func(io.WriteSeeker) error) (int64, error) 
 	if out != "-" {
 		return atomicWrite(out, emit)
 	}
-	tmp, err := os.CreateTemp("", "mlc-*")
-	if err != nil {
-		return 0, err
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	if err := emit(tmp); err != nil {
-		return 0, err
-	}
-	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
-		return 0, err
-	}
-	return io.Copy(a.out, tmp)
+	return copyOut(a.out, emit)
 }
 
 // buildSummary is what `mlc build --json` prints.
@@ -162,23 +149,32 @@ type buildSummary struct {
 }
 
 func (a *app) summary(art *codegen.Artifact, out, kind string, size int64, took time.Duration) error {
+	s := a.summarize(art, out, kind, size, took)
+	if a.json {
+		return a.emit("build/1", s)
+	}
+	if !a.quiet {
+		fmt.Fprintln(a.out, s.line())
+	}
+	return nil
+}
+
+func (a *app) summarize(art *codegen.Artifact, out, kind string, size int64, took time.Duration) buildSummary {
 	s := buildSummary{Output: out, Kind: kind, Bytes: size, Digest: art.Digest(), Seconds: took.Seconds(), Passes: passTimes(art.Report())}
 	if p := art.Program(); p != nil {
 		st := programStats(p, a.reg.Kernels)
 		s.Target, s.Calls, s.MACs, s.FastMACs, s.Memory = p.Target, st.calls, st.macs, st.share(), memoryOf(p)
 	}
-	if a.json {
-		return a.emit("build/1", s)
-	}
-	if a.quiet {
-		return nil
-	}
-	line := fmt.Sprintf("%s: %s", out, bytesText(size))
+	return s
+}
+
+// line is the summary for people.
+func (s *buildSummary) line() string {
+	line := fmt.Sprintf("%s: %s", s.Output, bytesText(s.Bytes))
 	if s.Target != "" {
 		line += fmt.Sprintf(", %s, %d kernel calls, %s MACs (%.1f %% in fast kernels), %s of memory", s.Target, s.Calls, countText(s.MACs), 100*s.FastMACs, bytesText(int64(s.Memory)))
 	}
-	fmt.Fprintf(a.out, "%s, %.2f s\n", line, took.Seconds())
-	return nil
+	return fmt.Sprintf("%s, %.2f s", line, s.Seconds)
 }
 
 // passTime is one pass in reports.

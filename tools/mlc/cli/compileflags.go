@@ -3,14 +3,19 @@ package cli
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlc-go/mlc/backend/target"
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/passes/bindshape"
 	"github.com/mlc-go/mlc/passes/rewrite"
 )
+
+// levels are what -O takes.
+var levels = []string{"0", "1", "2", "3"}
 
 // compileFlags are the flags of every command that compiles.
 type compileFlags struct {
@@ -48,6 +53,20 @@ func (f *compileFlags) fill(c *cobra.Command, a *app, o *codegen.Options) error 
 	o.Level, o.Target, o.Passes, o.KeepInputs, o.Shuffle = f.level, f.target, f.passes, f.keep, f.shuffle
 	o.DumpDir, o.PrintAfter, o.PrintTo = f.dumpDir, f.printAfter, a.err
 	o.CrashDir = "."
+	if !slices.Contains(levels, f.level) {
+		return usage("-O%s: unknown level (have %s)", f.level, strings.Join(levels, ", "))
+	}
+	if _, err := target.Parse(f.target); err != nil {
+		return err
+	}
+	for _, n := range f.printAfter {
+		if n == "all" {
+			continue
+		}
+		if err := a.knownPass("--print-after", n, false); err != nil {
+			return err
+		}
+	}
 	if o.Fuel = f.fuel; c.Flags().Changed("fuel") && f.fuel <= 0 {
 		o.Fuel = -1
 	}
@@ -62,8 +81,16 @@ func (f *compileFlags) fill(c *cobra.Command, a *app, o *codegen.Options) error 
 		name, val, ok := strings.Cut(s, "=")
 		switch {
 		case ok && name == "only":
-			o.Only = append(o.Only, strings.Split(val, ",")...)
+			for _, n := range strings.Split(val, ",") {
+				if err := a.knownPass("-d", n, true); err != nil {
+					return err
+				}
+				o.Only = append(o.Only, n)
+			}
 		case ok && val == "off":
+			if err := a.knownPass("-d", name, true); err != nil {
+				return err
+			}
 			o.Off = append(o.Off, name)
 		default:
 			return usage("-d %s: want NAME=off or only=A,B", s)

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -78,12 +80,23 @@ func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 // report prints an error: one line per fault.
 func (a *app) report(err error) {
 	if a.json {
-		json.NewEncoder(a.err).Encode(map[string]any{"schema": "mlc.error/1", "kind": diag.KindOf(err).String(), "error": err.Error()})
+		json.NewEncoder(a.err).Encode(map[string]any{"schema": "mlc.error/1", "kind": diag.KindOf(err).String(), "error": errorText(err)})
 		return
 	}
-	for _, line := range strings.Split(err.Error(), "\n") {
+	for _, line := range strings.Split(errorText(err), "\n") {
 		fmt.Fprintf(a.err, "mlc: %s\n", line)
 	}
+}
+
+// errorText names a file once: the system's errors repeat the path that the
+// fault's locus says already.
+func errorText(err error) string {
+	s := err.Error()
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		s = strings.ReplaceAll(s, p.Path+": "+p.Op+" "+p.Path+": ", p.Path+": ")
+	}
+	return s
 }
 
 // clangFlags lets -Rpass=RE and -Rmissed=RE, clang's spelling, stand beside
@@ -108,7 +121,7 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("unknown command %q%s", args[0], suggestions(c.Root(), args[0]))
+				return usage("unknown command %q%s", args[0], commandHint(c.Root(), args[0]))
 			}
 			return nil
 		},
@@ -117,17 +130,42 @@ func (a *app) root() *cobra.Command {
 	c.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object")
 	c.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print results only")
 	c.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say what is being done")
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage("%s: %v", c.CommandPath(), err) })
+	c.SetFlagErrorFunc(flagError)
 	c.AddCommand(a.build(), a.opt(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(),
 		a.targets(), a.passes(), a.ops(), a.kernels(), a.doctor(), a.version())
+	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	for _, s := range c.Commands() {
-		if s.Args == nil && s.Name() != "completion" {
+		switch {
+		case s.Name() == "completion":
+			s.Args = func(c *cobra.Command, args []string) error {
+				return usage("mlc completion: want one of bash, fish, powershell, zsh")
+			}
+			s.RunE = func(*cobra.Command, []string) error { return nil } // so that Args is asked
+		case s.Args == nil:
 			s.Args = cobra.NoArgs
 		}
 		wrapArgs(s)
 	}
 	return c
+}
+
+// helpCommand is cobra's, but an unknown topic is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Describe a command and its flags",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				name := strings.Join(args, " ")
+				return usage("mlc help: unknown command %q%s", name, commandHint(c.Root(), name))
+			}
+			s.InitDefaultHelpFlag()
+			return s.Help()
+		},
+	}
 }
 
 // wrapArgs gives cobra's complaints about arguments the kind Usage.
@@ -137,18 +175,12 @@ func wrapArgs(c *cobra.Command) {
 		return
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usage("%s: %v", c.CommandPath(), err)
+		err := check(c, args)
+		if err == nil || diag.KindOf(err) == diag.Usage {
+			return err
 		}
-		return nil
+		return usage("%s: have %d arguments, want `mlc %s`", c.CommandPath(), len(args), c.Use)
 	}
-}
-
-func suggestions(root *cobra.Command, name string) string {
-	if s := root.SuggestionsFor(name); len(s) > 0 {
-		return " (did you mean " + strings.Join(s, ", ") + "?)"
-	}
-	return " (`mlc help` lists the commands)"
 }
 
 func usage(format string, args ...any) error { return diag.New(diag.Usage, format, args...) }

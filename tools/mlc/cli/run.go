@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
@@ -24,7 +27,7 @@ func (a *app) run() *cobra.Command {
 	var random bool
 	var seed uint64
 	var threads, top int
-	var outDir, format string
+	var outDir, format, save string
 	c := &cobra.Command{
 		Use:   "run MODEL [-i NAME=FILE|VALUE | -i DIR]...",
 		Short: "Run a model or artifact on inputs and print or write its outputs",
@@ -39,7 +42,11 @@ func (a *app) run() *cobra.Command {
 	s.IntVar(&top, "top", 0, "print the `K` largest elements of each output with their positions")
 	s.StringVar(&outDir, "out-dir", "", "write each output to `DIR`")
 	s.StringVar(&format, "out-format", "npy", "npy (NAME.npy) or pb (output_N.pb in graph order)")
+	s.StringVar(&save, "save", "", "write the artifact to `FILE.mlc`, run it from there and end with its summary")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if threads < 1 {
+			return usage("--threads %d: want at least 1", threads)
+		}
 		if format != "npy" && format != "pb" {
 			return usage("--out-format=%s: unknown format (have npy, pb)", format)
 		}
@@ -47,7 +54,16 @@ func (a *app) run() *cobra.Command {
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
-		m, err := a.loadModel(c.Context(), args[0], o)
+		model := args[0]
+		var saved *buildSummary
+		if save != "" {
+			sum, err := a.save(c.Context(), model, save, o)
+			if err != nil {
+				return err
+			}
+			model, saved = save, sum
+		}
+		m, err := a.loadModel(c.Context(), model, o)
 		if err != nil {
 			return err
 		}
@@ -60,13 +76,39 @@ func (a *app) run() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.runOnce(c, m, in, threads, top, outDir, format)
+		return a.runOnce(c, m, in, runFlags{threads, top, outDir, format, saved})
 	}
 	return c
 }
 
-func (a *app) runOnce(c *cobra.Command, m *runtime.Model, in []tensor.Value, threads, top int, outDir, format string) error {
-	s, err := m.NewSession(runtime.Threads(threads))
+// runFlags say how to run and what to print of it.
+type runFlags struct {
+	threads, top   int
+	outDir, format string
+	saved          *buildSummary // of the artifact that --save wrote, else nil
+}
+
+// save builds a model and writes the artifact.
+func (a *app) save(ctx context.Context, model, file string, o codegen.Options) (*buildSummary, error) {
+	if isArtifactFile(model) {
+		return nil, usage("--save: %s is compiled already", model)
+	}
+	t0 := time.Now()
+	art, err := codegen.Build(ctx, a.source(model), o)
+	if err != nil {
+		return nil, err
+	}
+	defer art.Close()
+	size, err := atomicWrite(file, func(w io.WriteSeeker) error { return emitTo(w, art, "mlc", 0) })
+	if err != nil {
+		return nil, err
+	}
+	s := a.summarize(art, file, "mlc", size, time.Since(t0))
+	return &s, nil
+}
+
+func (a *app) runOnce(c *cobra.Command, m *runtime.Model, in []tensor.Value, f runFlags) error {
+	s, err := m.NewSession(runtime.Threads(f.threads))
 	if err != nil {
 		return err
 	}
@@ -88,19 +130,26 @@ func (a *app) runOnce(c *cobra.Command, m *runtime.Model, in []tensor.Value, thr
 			return err
 		}
 		r := outputReport{Name: x.Name, Type: v.Type().String()}
-		if outDir != "" {
-			if r.File, err = writeOutput(outDir, format, i, x.Name, v); err != nil {
+		if f.outDir != "" {
+			if r.File, err = writeOutput(f.outDir, f.format, i, x.Name, v); err != nil {
 				return err
 			}
 		}
-		r.describe(v, top)
+		r.describe(v, f.top)
 		outs = append(outs, r)
 	}
 	if a.json {
-		return a.emit("run/1", map[string]any{"seconds": took.Seconds(), "outputs": outs})
+		v := map[string]any{"seconds": took.Seconds(), "outputs": outs}
+		if f.saved != nil {
+			v["artifact"] = f.saved
+		}
+		return a.emit("run/1", v)
 	}
 	for _, r := range outs {
 		r.print(a.out)
+	}
+	if f.saved != nil && !a.quiet {
+		fmt.Fprintln(a.out, f.saved.line())
 	}
 	return nil
 }
@@ -116,8 +165,19 @@ type outputReport struct {
 }
 
 type ranked struct {
-	Index int     `json:"index"`
-	Value float64 `json:"value"`
+	Index int    `json:"index"`
+	Value number `json:"value"`
+}
+
+// number is a float64 that JSON can hold: NaN and the infinities as strings.
+type number float64
+
+// MarshalJSON writes the number, or its name where JSON has none.
+func (n number) MarshalJSON() ([]byte, error) {
+	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
+		return json.Marshal(fmt.Sprint(v))
+	}
+	return json.Marshal(float64(n))
 }
 
 // shown is how many elements are printed of each output.
@@ -146,7 +206,7 @@ func (r *outputReport) describe(v tensor.Value, top int) {
 			return 0
 		})
 		for _, i := range order[:min(top, n)] {
-			r.Top = append(r.Top, ranked{i, finite(t.Float(i))})
+			r.Top = append(r.Top, ranked{i, number(t.Float(i))})
 		}
 		return
 	}
@@ -154,14 +214,6 @@ func (r *outputReport) describe(v tensor.Value, top int) {
 		r.First = append(r.First, elemText(t, i))
 	}
 	r.More = n - len(r.First)
-}
-
-// finite keeps JSON legal: it knows no NaN and no infinities.
-func finite(v float64) float64 {
-	if v != v {
-		return 0
-	}
-	return max(-math.MaxFloat64, min(math.MaxFloat64, v))
 }
 
 func elemText(t *tensor.Tensor, i int) string {
@@ -185,7 +237,7 @@ func (r *outputReport) print(w io.Writer) {
 	case len(r.Top) > 0:
 		fmt.Fprintln(w)
 		for _, t := range r.Top {
-			fmt.Fprintf(w, "%8d  %.6g\n", t.Index, t.Value)
+			fmt.Fprintf(w, "%8d  %.6g\n", t.Index, float64(t.Value))
 		}
 		return
 	case len(r.First) > 0:

@@ -161,12 +161,11 @@ func firstSentence(s string) string {
 func (a *app) opDoc(name string) error {
 	d := a.reg.Ops.Lookup(name)
 	if d == nil {
+		var names []string
 		for _, o := range a.reg.Ops.All() {
-			if strings.EqualFold(o.Name, name) {
-				return usage("no operator %q (did you mean %s?)", name, o.FullName())
-			}
+			names = append(names, o.FullName())
 		}
-		return usage("no operator %q (`mlc ops` lists them)", name)
+		return usage("no operator %q%s", name, didYouMean(name, names, "`mlc ops` lists them"))
 	}
 	if a.json {
 		return a.emit("op/1", statusOf(d))
@@ -218,7 +217,11 @@ func (a *app) kernels() *cobra.Command {
 				list = append(list, e)
 			}
 			if len(list) == 0 {
-				return usage("no kernel begins with %q", args[0])
+				var ids []string
+				for _, d := range a.reg.Kernels.All() {
+					ids = append(ids, d.ID)
+				}
+				return usage("no kernel begins with %q%s", args[0], didYouMean(args[0], ids, "`mlc kernels` lists them"))
 			}
 			if a.json {
 				return a.emit("kernels/1", map[string]any{"kernels": list})

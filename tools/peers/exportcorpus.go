@@ -1,8 +1,10 @@
-// Command exportcorpus imports models of the corpus and exports them again, for
-// tools/peers/export.py to run in another engine. Beside each model it puts the
-// recorded data, so that the folders are complete.
+// Command peers exports models of the corpus for tools/peers/export.py to run
+// in another engine: it imports each, exports it again, and puts the recorded
+// data beside it, so that the folders are complete. The Python programs beside
+// it hold the checks; they are no part of go test.
 //
-//	go run ./tools/peers/exportcorpus -out DIR [-opset N] [-shared DIR] [NAME...]
+//	go run ./tools/peers -out DIR [-opset N] [-shared DIR] [NAME...]
+//	python3 tools/peers/export.py DIR
 package main
 
 import (
@@ -32,19 +34,19 @@ func main() {
 	shared := flag.String("shared", filepath.Join("..", "shared"), "folder that holds corpus/")
 	flag.Parse()
 	if *out == "" {
-		fmt.Fprintln(os.Stderr, "exportcorpus: -out is needed")
+		fmt.Fprintln(os.Stderr, "peers: -out is needed")
 		os.Exit(2)
 	}
 	archives, err := filepath.Glob(filepath.Join(*shared, "corpus", "real-onnx-*.tar.zst"))
 	if err != nil || len(archives) == 0 {
-		fmt.Fprintf(os.Stderr, "exportcorpus: no corpus in %s (%v)\n", *shared, err)
+		fmt.Fprintf(os.Stderr, "peers: no corpus in %s (%v)\n", *shared, err)
 		os.Exit(1)
 	}
 	failed := false
 	for _, a := range archives {
 		files, err := unpack(a)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "exportcorpus:", err)
+			fmt.Fprintln(os.Stderr, "peers:", err)
 			os.Exit(1)
 		}
 		for _, name := range models(files, flag.Args()) {

@@ -1,0 +1,200 @@
+package cli_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/tools/mlc/cli"
+)
+
+var update = flag.Bool("update", false, "rewrite cmp files of scripts and docs/cli.md")
+
+// TestMain makes the test binary answer to the name mlc, so that scripts run
+// the command of this very tree.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"mlc": func() { os.Exit(cli.Main(cli.Registry{}, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScript runs testdata/script. Beside testscript's own commands there are
+//
+//	rc CODE mlc ARGS...      run; the exit code must be CODE; for 2, 3 and 4 standard
+//	                         error must be one line "mlc: ..." without a full stop
+//	jsonhas PATH [VALUE]     standard output is one JSON object that has PATH ("a.b.0.c")
+//	pb FILE NAME LITERAL     write a TensorProto ("2x3xf32=1,2,3,4,5,6")
+//	onnxop FILE OP           write a model of one node of that operator
+//	garbage FILE BYTES       write seeded random bytes
+//	flip FILE OFFSET         flip a bit; a negative offset counts from the end
+//	cut FILE BYTES           keep only so many bytes
+func TestScript(t *testing.T) {
+	models, err := filepath.Abs("../../../testdata/models")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../../testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("MODELS", models)
+			if v, ok := os.LookupEnv("MLC_CPU"); ok {
+				e.Setenv("MLC_CPU", v)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"rc": cmdRC, "jsonhas": cmdJSONHas, "pb": cmdPB, "onnxop": cmdONNXOp,
+			"garbage": cmdGarbage, "flip": cmdFlip, "cut": cmdCut,
+		},
+	})
+}
+
+func want(ts *testscript.TestScript, neg bool, args []string, lo, hi int, usage string) {
+	if neg || len(args) < lo || len(args) > hi {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+func cmdRC(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, 1000, "rc CODE mlc ARGS...")
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var e *exec.ExitError
+		if !errors.As(err, &e) {
+			ts.Fatalf("%v", err)
+		}
+		code = e.ExitCode()
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code is %d, want %s; standard error:\n%s", code, args[0], ts.ReadFile("stderr"))
+	}
+	if code < 2 || code > 4 {
+		return
+	}
+	msg := ts.ReadFile("stderr")
+	line, rest, _ := strings.Cut(msg, "\n")
+	if rest != "" || !strings.HasPrefix(line, "mlc: ") || strings.HasSuffix(line, ".") {
+		ts.Fatalf("an error is one line \"mlc: where: what\" without a full stop, have:\n%s", msg)
+	}
+}
+
+func cmdJSONHas(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, 2, "jsonhas PATH [VALUE]")
+	dec := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		ts.Fatalf("standard output is no JSON: %v", err)
+	}
+	if dec.More() {
+		ts.Fatalf("more than one JSON value on standard output")
+	}
+	if o, ok := v.(map[string]any); !ok || o["schema"] == nil {
+		ts.Fatalf("no object with a schema")
+	}
+	for _, k := range strings.Split(args[0], ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			e, ok := x[k]
+			if !ok {
+				ts.Fatalf("%s: no key %q", args[0], k)
+			}
+			v = e
+		case []any:
+			i, err := strconv.Atoi(k)
+			if err != nil || i < 0 || i >= len(x) {
+				ts.Fatalf("%s: no element %q of %d", args[0], k, len(x))
+			}
+			v = x[i]
+		default:
+			ts.Fatalf("%s: %q of a %T", args[0], k, v)
+		}
+	}
+	if len(args) == 2 && fmt.Sprint(v) != args[1] {
+		ts.Fatalf("%s is %v, want %s", args[0], v, args[1])
+	}
+}
+
+func cmdPB(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 3, 3, "pb FILE NAME LITERAL")
+	t, err := tensor.ParseLiteral(args[2], dtype.F32, nil)
+	ts.Check(err)
+	b, err := tensor.EncodePB(args[1], tensor.V(t))
+	ts.Check(err)
+	write(ts, args[0], b)
+}
+
+func write(ts *testscript.TestScript, file string, b []byte) {
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(file)), 0o755))
+	ts.Check(os.WriteFile(ts.MkAbs(file), b, 0o644))
+}
+
+func cmdONNXOp(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, 2, "onnxop FILE OP")
+	port := func(name string) *onnxpb.ValueInfoProto {
+		return &onnxpb.ValueInfoProto{Name: proto.String(name), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{
+			ElemType: proto.Int32(1),
+			Shape:    &onnxpb.TensorShapeProto{Dim: []*onnxpb.TensorShapeProto_Dimension{{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: 2}}}},
+		}}}}
+	}
+	b, err := proto.Marshal(&onnxpb.ModelProto{
+		IrVersion:   proto.Int64(8),
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(17)}},
+		Graph: &onnxpb.GraphProto{
+			Name: proto.String("one"), Input: []*onnxpb.ValueInfoProto{port("x")}, Output: []*onnxpb.ValueInfoProto{port("y")},
+			Node: []*onnxpb.NodeProto{{Name: proto.String("n"), OpType: proto.String(args[1]), Input: []string{"x"}, Output: []string{"y"}}},
+		},
+	})
+	ts.Check(err)
+	write(ts, args[0], b)
+}
+
+func cmdGarbage(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, 2, "garbage FILE BYTES")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	rng := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	write(ts, args[0], b)
+}
+
+func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, 2, "flip FILE OFFSET")
+	b := []byte(ts.ReadFile(args[0]))
+	i, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if i < 0 {
+		i += len(b)
+	}
+	b[i] ^= 4
+	write(ts, args[0], b)
+}
+
+func cmdCut(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, 2, "cut FILE BYTES")
+	b := []byte(ts.ReadFile(args[0]))
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	write(ts, args[0], bytes.Clone(b[:n]))
+}
