@@ -83,7 +83,8 @@ type funcLowerer struct {
 	*lowerer
 	f     *plan.Func
 	slots map[*ir.Value]plan.SlotID
-	bound map[string]bool // run-time symbols bound by Dim instructions so far
+	bound map[string]bool             // run-time symbols bound by Dim instructions so far
+	wide  map[plan.SlotID]plan.SlotID // float32 copies of float16 slots
 }
 
 // function lowers f; captures are outer values that follow its parameters.
@@ -91,7 +92,7 @@ func (l *lowerer) function(f *ir.Func, captures []*ir.Value) (int, error) {
 	id := len(l.p.Funcs)
 	pf := &plan.Func{Name: f.Name}
 	l.p.Funcs = append(l.p.Funcs, pf)
-	fl := &funcLowerer{lowerer: l, f: pf, slots: map[*ir.Value]plan.SlotID{}, bound: map[string]bool{}}
+	fl := &funcLowerer{lowerer: l, f: pf, slots: map[*ir.Value]plan.SlotID{}, bound: map[string]bool{}, wide: map[plan.SlotID]plan.SlotID{}}
 	for _, v := range append(slices.Clone(f.Params), captures...) {
 		s := plan.Slot{Kind: plan.Input, Type: v.Type, Name: v.Name, Alias: plan.None, First: -1}
 		if v.State != nil {

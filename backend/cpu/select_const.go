@@ -102,8 +102,12 @@ func (fl *funcLowerer) f32(v *ir.Value) (plan.SlotID, error) {
 	if err != nil || s == plan.None || fl.f.Slots[s].Type.DType == dtype.F32 {
 		return s, err
 	}
-	t := fl.buffer(fl.f.Slots[s].Name, typeF32(fl.f.Slots[s].Type))
-	fl.cast(s, t)
+	t, ok := fl.wide[s]
+	if !ok {
+		t = fl.buffer(fl.f.Slots[s].Name, typeF32(fl.f.Slots[s].Type))
+		fl.cast(s, t)
+		fl.wide[s] = t
+	}
 	return t, nil
 }
 

@@ -31,7 +31,7 @@ func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 	dirs, h4, hidden := w.c.Dims[0], w.c.Dims[1], w.c.Dims[1]/4
 	consts := []int{fl.packGates(w), fl.packGates(r)}
 	if b := ws[3]; b != nil {
-		consts = append(consts, fl.pack(b, gemm.FormatB, "lstm bias", []int{dirs, h4}, func(dst, src []float32) {
+		consts = append(consts, fl.pack(b, "", "lstm bias", []int{dirs, h4}, func(dst, src []float32) {
 			for d := range dirs {
 				for i := range h4 {
 					dst[d*h4+i] = src[2*d*h4+i] + src[(2*d+1)*h4+i]
@@ -39,10 +39,10 @@ func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 			}
 		}))
 	} else {
-		consts = append(consts, fl.pack(r, gemm.FormatB, "no lstm bias", []int{dirs, h4}, func(dst, src []float32) {}))
+		consts = append(consts, fl.pack(r, "", "no lstm bias", []int{dirs, h4}, func(_, _ []float32) {}))
 	}
 	if p := ws[7]; p != nil {
-		consts = append(consts, fl.pack(p, gemm.FormatB, "lstm peepholes", []int{dirs, 3 * hidden}, func(dst, src []float32) { copy(dst, src) }))
+		consts = append(consts, fl.pack(p, "", "lstm peepholes", []int{dirs, 3 * hidden}, func(dst, src []float32) { copy(dst, src) }))
 	}
 	call := plan.Instr{Op: plan.Call, Name: rnn.OpLSTM, Alts: alts, Consts: consts, Attrs: attr.Map{"direction": a["direction"]}, MACs: macs(n)}
 	for _, i := range []int{0, 4, 5, 6} { // X, sequence_lens, initial_h, initial_c

@@ -163,6 +163,13 @@ var models = []model{
 	{name: "reductions", dims: []int{3, 5, 12}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return []*ir.Value{b.ReduceSum(x, b.Ints(-1, 0)), b.ReduceMean(x, nil), b.ReduceMax(x, b.Ints(1), build.Keepdims(0)), b.ReduceMin(x, b.Ints()), b.ReduceProd(x, b.Ints(2))}
 	}, plain: slices.Repeat([]string{"reduce.f32"}, 5)},
+	{name: "halves read twice", dt: dtype.F16, dims: []int{0, 12}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return []*ir.Value{b.MatMul(x, w(b, dtype.F16, 1, 12, 7)), b.MatMul(x, w(b, dtype.F16, 2, 12, 7))}
+	}, plain: []string{"eltwise.f32", "gemm.f32", "eltwise.f32", "gemm.f32", "eltwise.f32"}, tol: tensor.Custom(2e-3, 2e-3)},
+	{name: "lstm with lengths and states", dims: []int{4, 3, 5}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		h := b.Slice(x, b.Ints(0, 0), b.Ints(1, 2), b.Ints(0, 2), nil)
+		return b.LSTMN(3, x, f32s(b, 1, 1, 8, 5), f32s(b, 2, 1, 8, 2), f32s(b, 3, 1, 16), b.Const(tensor.MustOf([]int32{4, 1, 2}, 3)), h, b.Neg(h), nil, build.Direction("reverse"))
+	}, plain: []string{"slice", "eltwise.f32", "lstm.f32"}},
 	{name: "softmax of halves", dt: dtype.F16, dims: []int{0, 5, 12}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return one(b.Softmax(x))
 	}, plain: []string{"eltwise.f32", "softmax.f32", "eltwise.f32"}, tol: tensor.Custom(2e-3, 2e-3)},
@@ -342,6 +349,35 @@ func check(t *testing.T, m *ir.Module, p *plan.Program, tol tensor.Tol) {
 				}
 			}
 			s.Close()
+		}
+	}
+}
+
+// Kernels are chosen for the target, whatever machine this is.
+func TestCross(t *testing.T) {
+	want := map[string]string{"amd64": "conv.f32.14x32.avx512 conv.f32.6x16.avx2 conv.f32.generic", "amd64+avx2": "conv.f32.6x16.avx2 conv.f32.generic",
+		"arm64": "conv.f32.4x16.neon conv.f32.generic", "generic": "conv.f32.generic"}
+	m := models[0]
+	m.dt = dtype.F32
+	for name, alts := range want {
+		tg, err := target.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := cpu.Lower(context.Background(), m.build(t), cpu.Options{Target: tg, Set: all.Set()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have []string
+		in := p.Main().Body[0]
+		for _, a := range in.Alts {
+			have = append(have, a.Kernel)
+		}
+		if got := strings.Join(have, " "); got != alts {
+			t.Errorf("%s: have %s, want %s", name, got, alts)
+		}
+		if in.MACs != 8*5*8*27 {
+			t.Errorf("%s: %d multiply-adds, want %d", name, in.MACs, 8*5*8*27)
 		}
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/mlc-go/mlc/frontend/onnx"
 	"github.com/mlc-go/mlc/ir"
@@ -15,6 +17,7 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/ir/verify"
@@ -184,19 +187,28 @@ func TestOpsets(t *testing.T) {
 	}
 }
 
-// relu is a module of one node that reads its parameter and a constant.
+func ramp(n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(i)
+	}
+	return out
+}
+
+// sum is a module of one node that reads its parameter and a constant.
 func sum(t *testing.T) *ir.Module {
 	m := ir.NewModule("sum")
 	f := m.AddFunc("main")
 	b := ir.NewBuilder(f, -1, op.Builtin(), "add")
 	x := f.AddParam("x", tensor.T(dtype.F32, m.DeclareDim("N", 0, 64)))
-	f.AddResult("y", b.Op("Add", nil, x, b.Const(tensor.MustOf(make([]float32, 300), 1, 300))))
+	f.AddResult("y", b.Op("Add", nil, x, b.Const(tensor.MustOf(ramp(300), 1, 300))))
 	if b.Err() != nil {
 		t.Fatal(b.Err())
 	}
 	return m
 }
 
+// TestExternalData: large payloads go to the other file, and come back.
 func TestExternalData(t *testing.T) {
 	m := sum(t)
 	var file, data bytes.Buffer
@@ -205,6 +217,19 @@ func TestExternalData(t *testing.T) {
 	}
 	if data.Len() != 1200 || file.Len() > 600 {
 		t.Errorf("have %d bytes in the file and %d beside it, want few and 1200", file.Len(), data.Len())
+	}
+	folder := fstest.MapFS{"w.bin": {Data: data.Bytes()}, "m.onnx": {Data: file.Bytes()}}
+	raw, err := onnx.Decode(folder, "m.onnx", onnx.DecodeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	back, err := onnx.Import(context.Background(), raw, onnx.ImportOptions{Ops: op.Builtin()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := back.Main().Nodes[0].Const.Tensor(); err != nil || c.Float(7) != 7 {
+		t.Errorf("element 7 is %v (%v), want 7", c.Float(7), err)
 	}
 }
 
@@ -314,5 +339,66 @@ func TestNamesAndPassThrough(t *testing.T) {
 	}
 	if fmt.Sprint(back.Meta) != fmt.Sprint(m.Meta) {
 		t.Errorf("metadata %v, want %v", back.Meta, m.Meta)
+	}
+}
+
+func TestWithdrawnOperator(t *testing.T) {
+	ops := op.Builtin()
+	m := ir.NewModule("m")
+	f := m.AddFunc("main")
+	b := ir.NewBuilder(f, -1, ops, "up")
+	f.AddResult("y", b.Op("Upsample", nil, f.AddParam("x", tensor.T(dtype.F32, shape.Ints(1, 1, 2, 2)...)), b.Const(tensor.MustOf([]float32{1, 1, 2, 2}, 4))))
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	if err := Export(io.Discard, m, Options{Opset: 9}); err != nil {
+		t.Errorf("opset 9: %v", err)
+	}
+	if err := Export(io.Discard, m, Options{Opset: 10}); err == nil || !strings.Contains(err.Error(), `node "up" (Upsample): unsupported: ONNX has withdrawn`) {
+		t.Errorf("opset 10: have %v, want a withdrawn operator", err)
+	}
+}
+
+// TestTooLarge: a file over 2 GB is refused before any constant is read.
+func TestTooLarge(t *testing.T) {
+	m := ir.NewModule("m")
+	f := m.AddFunc("main")
+	b := ir.NewBuilder(f, -1, op.Builtin())
+	for i := range 9 {
+		c := ir.LazyConst(dtype.F32, []int{1 << 26}, ir.Init{}, func() (tensor.Tensor, error) { return tensor.Tensor{}, errors.New("read") })
+		f.AddResult(fmt.Sprint("y", i), b.ConstOf(c))
+	}
+	var n counter
+	err := Export(&n, m, Options{})
+	if diag.KindOf(err) != diag.Limit || n > 0 {
+		t.Errorf("have %v after %d bytes, want a limit and none", err, n)
+	}
+}
+
+type counter int
+
+func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return len(b), nil }
+
+// TestStates: states become inputs and outputs.
+func TestStates(t *testing.T) {
+	m := ir.NewModule("m")
+	s := &ir.State{Name: "k", Type: tensor.T(dtype.F32, shape.Int(2)), GrowAxis: -1}
+	m.States = append(m.States, s)
+	f := m.AddFunc("main")
+	x, k := f.AddParam("x", s.Type), f.AddParam("k_in", s.Type)
+	k.State = s
+	b := ir.NewBuilder(f, -1, op.Builtin(), "add")
+	f.AddResult("k_out", b.Op("Add", nil, x, k))
+	f.Results[0].State = s
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	back, err := roundTrip(t, op.Builtin(), m, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := back.Main()
+	if len(p.Params) != 2 || p.Params[1].Name != "k_in" || len(p.Results) != 1 || p.Results[0].Name != "k_out" || len(back.States) != 0 {
+		t.Errorf("have\n%s", sprint(t, back))
 	}
 }

@@ -95,6 +95,9 @@ func (x *exporter) node(f *ir.Func, at int, n *ir.Node) (emitted int, err error)
 		return 0, err
 	}
 	if s != nil {
+		if onnx.Withdrawn(n.OpName(), v, opset) {
+			return 0, &diag.Error{Kind: diag.Unsupported, Err: fmt.Errorf("ONNX has withdrawn the operator since version %d, and opset %d is asked for", v, opset)}
+		}
 		if err := check(s, in, n); err != nil {
 			return 0, err
 		}

@@ -31,9 +31,6 @@ func check(s *onnx.OpSchema, in []*ir.Value, n *ir.Node) error {
 	bad := func(what, have, want string) error {
 		return &diag.Error{Kind: diag.Unsupported, Port: what, Have: have, Want: want + " (" + s.Op + fmt.Sprintf("-%d", s.V) + ")"}
 	}
-	if s.Gone {
-		return &diag.Error{Kind: diag.Unsupported, Err: fmt.Errorf("withdrawn from ONNX in opset %d", s.V)}
-	}
 	last := len(s.In) - 1
 	if len(in) > len(s.In) && (last < 0 || !s.In[last].Variadic) {
 		return bad("inputs", fmt.Sprint(len(in)), fmt.Sprintf("at most %d", len(s.In)))

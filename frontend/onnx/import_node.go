@@ -55,6 +55,9 @@ func (im *importer) tryNode(n *onnxpb.NodeProto, label string, s *scope) (ok boo
 	full := fullName(n.GetDomain(), n.GetOpType())
 	def := im.opt.Ops.Lookup(full)
 	version := def.SchemaAt(s.opsets[domainOf(n.GetDomain())])
+	if d := def.Domain; d != "" {
+		im.m.Opset[d] = max(im.m.Opset[d], def.Version())
+	}
 	op := full + "-" + strconv.Itoa(version)
 	fail := func(err error) (bool, error) {
 		im.fail(s.at(label, op, err))

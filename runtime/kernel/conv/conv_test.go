@@ -3,6 +3,7 @@ package conv_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/mlc-go/mlc/ir/attr"
@@ -179,4 +180,32 @@ func TestTranspose(t *testing.T) {
 		cases = append(cases, specs[i].test(t, uint64(10*i), true))
 	}
 	kerneltest.All(t, transposes, cases)
+}
+
+// Wrong extents are errors when a call is prepared, never of its run.
+func TestPrepareChecks(t *testing.T) {
+	at := attr.Map{"kernel_shape": attr.Ints(3, 3), "group": attr.Int(2)}
+	x, y, k := kerneltest.Random(1, false, 1, 4, 5, 5), kerneltest.Random(1, false, 1, 6, 3, 3), kerneltest.Random(1, false, 6*2*9)
+	for _, c := range []struct {
+		name string
+		call kernel.Call
+		want string
+	}{
+		{"fits", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{k.Tensor}, Attrs: at}, ""},
+		{"output", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{x}, Consts: []tensor.Tensor{k.Tensor}, Attrs: at}, "output on spatial axis 0: have 5, want 3"},
+		{"filters", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{y.Tensor}, Attrs: at}, "W: have 54 elements, want 108"},
+		{"kernel", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{k.Tensor}}, "convolution of f32[1,4,5,5] to f32[1,6,3,3] with a kernel of []"},
+		{"epilogue", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{k.Tensor},
+			Attrs: attr.Map{"kernel_shape": attr.Ints(3, 3), "group": attr.Int(2), eltwise.AttrProg: attr.Strs("add %0 %1")}}, "%1 is not computed yet"},
+	} {
+		for _, d := range convs {
+			if d.Prepare == nil {
+				continue
+			}
+			_, err := d.Prepare(&c.call)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%s: %s: have %v, want %q", c.name, d.ID, err, c.want)
+			}
+		}
+	}
 }

@@ -166,6 +166,10 @@ func boxOf[T uint8 | uint16 | uint32 | uint64](m *move, d, s int) {
 			c1 := min(c0+tile, cols)
 			for r := r0; r < r1; r++ {
 				i, j := d+r*dr+c0*dc, s+r*sr+c0*sc
+				if c1-c0 == tile && dc == 1 && sc > 0 {
+					gather(to[i:], from[j:], sc)
+					continue
+				}
 				for range c1 - c0 {
 					to[i] = from[j]
 					i += dc
@@ -173,6 +177,18 @@ func boxOf[T uint8 | uint16 | uint32 | uint64](m *move, d, s int) {
 				}
 			}
 		}
+	}
+}
+
+// gather copies a tile's row of elements that lie step apart: the common case,
+// with one bounds check for four elements.
+func gather[T uint8 | uint16 | uint32 | uint64](to, from []T, step int) {
+	to = to[:tile]
+	for k := 0; k < tile; k += 4 {
+		f := from[k*step:]
+		_ = f[3*step]
+		t := to[k : k+4 : k+4]
+		t[0], t[1], t[2], t[3] = f[0], f[step], f[2*step], f[3*step]
 	}
 }
 

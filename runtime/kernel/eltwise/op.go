@@ -36,14 +36,14 @@ const (
 
 // The functions of two operands.
 const (
-	Add   = numUnary + iota // x + y
-	Sub                     // x - y
-	Mul                     // x y
-	Div                     // x / y
-	Min                     // NaN if either is; -0 is below +0
-	Max                     // NaN if either is; -0 is below +0
-	PRelu                   // y x where x < 0, else x
-	MaxNum                  // x where x > y, else y; for kernels only
+	Add    = numUnary + iota // x + y
+	Sub                      // x - y
+	Mul                      // x y
+	Div                      // x / y
+	Min                      // NaN if either is; -0 is below +0
+	Max                      // NaN if either is; -0 is below +0
+	PRelu                    // y x where x < 0, else x
+	MaxNum                   // x where x > y, else y; for kernels only
 	numOps
 )
 

@@ -2,6 +2,7 @@ package gemm_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/mlc-go/mlc/ir/attr"
@@ -100,4 +101,26 @@ func TestMatMul(t *testing.T) {
 		}
 	}
 	kerneltest.All(t, matmuls, cases)
+}
+
+// Wrong extents are errors when a call is prepared, never of its run.
+func TestPrepareChecks(t *testing.T) {
+	x := func(dims ...int) tensor.Value { return kerneltest.Random(1, false, dims...) }
+	b := packed(x(40, 20), 40, 20, false)
+	for _, c := range []struct {
+		name string
+		d    *kernel.Desc
+		call kernel.Call
+		want string
+	}{
+		{"rows", &gemm.F32_generic, kernel.Call{In: []tensor.Value{x(3, 40)}, Out: []tensor.Value{x(4, 20)}, Consts: []tensor.Tensor{b}}, "rows of the product: have [4 20], want [3]"},
+		{"packed", &gemm.F32_generic, kernel.Call{In: []tensor.Value{x(3, 41)}, Out: []tensor.Value{x(3, 20)}, Consts: []tensor.Tensor{b}}, "B: have 1280 packed elements"},
+		{"inner", &gemm.MatMulF32_generic, kernel.Call{In: []tensor.Value{x(3, 4), x(5, 6)}, Out: []tensor.Value{x(3, 6)}}, "f32[3,4] by f32[5,6] to f32[3,6]"},
+		{"batch", &gemm.MatMulF32_generic, kernel.Call{In: []tensor.Value{x(2, 3, 4), x(3, 4, 6)}, Out: []tensor.Value{x(2, 3, 6)}}, "want matrices that fit"},
+		{"scalar", &gemm.MatMulF32_generic, kernel.Call{In: []tensor.Value{x(), x(3, 4, 6)}, Out: []tensor.Value{x(2, 3, 6)}}, "want matrices that fit"},
+	} {
+		if _, err := c.d.Prepare(&c.call); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: have %v, want %q", c.name, err, c.want)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mlc-go/mlc/backend/target"
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/passes/bindshape"
 	"github.com/mlc-go/mlc/passes/rewrite"
 )
@@ -57,7 +58,7 @@ func (f *compileFlags) fill(c *cobra.Command, a *app, o *codegen.Options) error 
 		return usage("-O%s: unknown level (have %s)", f.level, strings.Join(levels, ", "))
 	}
 	if _, err := target.Parse(f.target); err != nil {
-		return err
+		return diag.In("", diag.Usage, err)
 	}
 	for _, n := range f.printAfter {
 		if n == "all" {

@@ -179,7 +179,7 @@ func wrapArgs(c *cobra.Command) {
 		if err == nil || diag.KindOf(err) == diag.Usage {
 			return err
 		}
-		return usage("%s: have %d arguments, want `mlc %s`", c.CommandPath(), len(args), c.Use)
+		return usage("%s: have arguments %q, want `mlc %s`", c.CommandPath(), args, c.Use)
 	}
 }
 

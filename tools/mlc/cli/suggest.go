@@ -83,6 +83,9 @@ func commandHint(root *cobra.Command, name string) string {
 
 // flagError words pflag's complaint and adds near misses.
 func flagError(c *cobra.Command, err error) error {
+	if e, ok := err.(*pflag.InvalidValueError); ok {
+		return usage("%s: --%s: have %q, want %s", c.CommandPath(), e.GetFlag().Name, e.GetValue(), e.GetFlag().Value.Type())
+	}
 	e, ok := err.(*pflag.NotExistError)
 	if !ok {
 		return usage("%s: %v", c.CommandPath(), err)
