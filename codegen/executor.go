@@ -15,11 +15,12 @@ import (
 
 // NewExecutor compiles modules in memory and runs them on this host's CPU with
 // the given number of threads. Options that write or stop are ignored.
-func NewExecutor(o Options, threads int) ir.Executor { return &executor{o, threads} }
+func NewExecutor(o Options, threads int) ir.Executor { return &executor{o, threads, cpu.Host} }
 
 type executor struct {
 	o       Options
 	threads int
+	feats   func() cpu.Features // of the CPU that runs
 }
 
 // Compile implements ir.Executor; m is not changed.
@@ -36,7 +37,7 @@ func (e *executor) Compile(ctx context.Context, m *ir.Module) (ir.Exec, error) {
 	if p := a.program; p.Arch != goruntime.GOARCH && p.Arch != "generic" {
 		return nil, diag.New(diag.Usage, "target %s cannot run here", p.Target)
 	}
-	x, err := exec.New(a.program, o.Kernels, cpu.Host())
+	x, err := exec.New(a.program, o.Kernels, e.feats())
 	if err != nil {
 		return nil, err
 	}

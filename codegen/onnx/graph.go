@@ -66,7 +66,7 @@ func (x *exporter) body(f *ir.Func, g *onnxpb.GraphProto, top bool) error {
 	x.reads(f, read)
 	for _, n := range f.Nodes {
 		if n.Const == nil {
-			if err := x.write1(n, g); err != nil {
+			if err := x.emit(n, g); err != nil {
 				return err
 			}
 			continue
@@ -105,8 +105,8 @@ func (x *exporter) reads(f *ir.Func, read map[*ir.Value]bool) {
 	}
 }
 
-// write1 writes one node.
-func (x *exporter) write1(n *ir.Node, g *onnxpb.GraphProto) error {
+// emit writes one node.
+func (x *exporter) emit(n *ir.Node, g *onnxpb.GraphProto) error {
 	w := x.written[n]
 	p := &onnxpb.NodeProto{OpType: proto.String(n.Def.Name), Attribute: w.attrs}
 	if w.domain != "" {

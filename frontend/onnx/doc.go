@@ -1,4 +1,4 @@
-// Package onnx reads ONNX files.
+// Package onnx reads ONNX files, in two steps.
 //
 // Decoding (this half: decode.go, lift.go, tensor.go, external.go, value.go and
 // the files beside them) turns bytes into a Raw: the messages of package onnxpb
@@ -14,13 +14,17 @@
 // import (files import*.go, upgrade*.go), never here. Numbers are not converted:
 // RawTensor.Bytes gives the elements as they are stored, little-endian.
 //
+// Import (files import*.go) turns a Raw into an ir.Module that speaks the
+// newest opset: it resolves opsets and functions, lets each operator's OpDef
+// upgrade its older forms, makes regions of graphs, and keeps names and
+// provenance. It knows no operator but those that are part of the format:
+// Constant, and the shape of If's and Loop's graphs. Constants stay in the
+// file until somebody asks for them.
+//
 //	raw, err := onnx.OpenFile("model.onnx", onnx.DecodeOptions{})
 //	if err != nil {
 //		return err
 //	}
 //	defer raw.Close()
-//	for _, t := range raw.Model.GetGraph().GetInitializer() {
-//		b, err := raw.Tensor(t).Bytes() // a view of the file: read only, unaligned
-//		...
-//	}
+//	m, err := onnx.Import(ctx, raw, onnx.ImportOptions{Ops: op.Builtin()})
 package onnx

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
@@ -33,7 +34,7 @@ func (im *importer) regions(def *ir.OpDef, graphs map[string]*onnxpb.GraphProto,
 		return nil, nil
 	}
 	for _, a := range n.GetAttribute() {
-		if graphs[a.GetName()] != nil && !contains(names, a.GetName()) {
+		if graphs[a.GetName()] != nil && !slices.Contains(names, a.GetName()) {
 			im.fail(s.at(label, n.GetOpType(), &diag.Error{Kind: diag.BadModel, Port: "attribute " + a.GetName(), Have: "a graph", Want: "none of that name"}))
 			return nil, nil
 		}
@@ -58,15 +59,6 @@ func (im *importer) regions(def *ir.OpDef, graphs map[string]*onnxpb.GraphProto,
 		out = append(out, r)
 	}
 	return out, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // region imports one graph. Its parameters have the types given, or those

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"bufio"
+	"flag"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 )
+
+var update = flag.Bool("update", false, "rewrite testdata/runtime-deps.txt")
 
 const module = "github.com/mlc-go/mlc"
 
@@ -165,7 +168,7 @@ func TestRuntimeDeps(t *testing.T) {
 	slices.Sort(got)
 	text := strings.Join(got, "\n") + "\n"
 	golden := filepath.Join("testdata", "runtime-deps.txt")
-	if os.Getenv("MLC_UPDATE") != "" {
+	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +181,7 @@ func TestRuntimeDeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text != string(want) {
-		t.Errorf("go list -deps ./runtime changed (MLC_UPDATE=1 rewrites %s):\n%s", golden, text)
+		t.Errorf("go list -deps ./runtime changed (go test ./tools/layers -update rewrites %s):\n%s", golden, text)
 	}
 	for _, p := range got {
 		if !strings.HasPrefix(p, module) && !strings.HasPrefix(p, "golang.org/x/sys") {

@@ -80,21 +80,28 @@ func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 // report prints an error: one line per fault.
 func (a *app) report(err error) {
 	if a.json {
-		json.NewEncoder(a.err).Encode(map[string]any{"schema": "mlc.error/1", "kind": diag.KindOf(err).String(), "error": errorText(err)})
+		json.NewEncoder(a.err).Encode(map[string]any{"schema": "mlc.error/1", "kind": diag.KindOf(err).String(), "error": a.errorText(err)})
 		return
 	}
-	for _, line := range strings.Split(errorText(err), "\n") {
+	for _, line := range strings.Split(a.errorText(err), "\n") {
 		fmt.Fprintf(a.err, "mlc: %s\n", line)
 	}
 }
 
 // errorText names a file once: the system's errors repeat the path that the
-// fault's locus says already.
-func errorText(err error) string {
+// fault's locus says already. Of our own faults it shows the stack under -v only.
+func (a *app) errorText(err error) string {
 	s := err.Error()
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		s = strings.ReplaceAll(s, p.Path+": "+p.Op+" "+p.Path+": ", p.Path+": ")
+	}
+	if first, rest, ok := strings.Cut(s, "\n"); ok && !a.verbose && diag.KindOf(err) == diag.Internal {
+		s = first
+		if i := strings.LastIndex(rest, "; reproducer written to"); i >= 0 {
+			s += rest[i:]
+		}
+		s += " (-v shows the stack)"
 	}
 	return s
 }

@@ -162,7 +162,7 @@ func TestInternalError(t *testing.T) {
 	if strings.Contains(line, "\n") || !strings.Contains(line, "pass boom") || !strings.Contains(line, "kaboom") {
 		t.Errorf("standard error: %q", line)
 	}
-	_, dir, ok := strings.Cut(line, "reproducer written to ")
+	_, dir, ok := strings.Cut(strings.TrimSuffix(line, " (-v shows the stack)"), "reproducer written to ")
 	if !ok {
 		t.Fatalf("no reproducer is named: %q", line)
 	}

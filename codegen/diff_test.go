@@ -1,0 +1,141 @@
+package codegen_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/eval"
+	"github.com/mlc-go/mlc/ir/irtest"
+	"github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes"
+	"github.com/mlc-go/mlc/runtime/cpu"
+)
+
+// way is one way of running a module.
+type way struct {
+	name string
+	x    ir.Executor
+}
+
+// ways lists the executors that must agree with the interpreter: every level
+// that differs, the kernels of this machine and their generic twins, one
+// thread and two.
+func ways() []way {
+	return []way{
+		{"O0", codegen.NewExecutor(codegen.Options{Level: "0"}, 1)},
+		{"O2", codegen.NewExecutor(codegen.Options{Level: "2"}, 2)},
+		{"O2 twins", codegen.ExecutorOn(codegen.Options{Level: "2"}, 1, 0)},
+		{"O2 for generic", codegen.NewExecutor(codegen.Options{Level: "2", Target: "generic"}, 1)},
+	}
+}
+
+// engineTol is what a compiled module may differ from the interpreter by:
+// kernels sum in float32, the interpreter in float64.
+var engineTol = tensor.Custom(2e-3, 1e-4)
+
+// differ runs m on the inputs of each call, one session over all calls, and
+// compares what every way gives with what the interpreter gives, and that they
+// refuse the same calls.
+func differ(t *testing.T, m *ir.Module, calls ...[]tensor.Value) {
+	t.Helper()
+	ctx := context.Background()
+	ref, err := eval.New().Compile(ctx, m)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text.String(m))
+	}
+	type answer struct {
+		out []tensor.Value
+		err error
+	}
+	var want []answer
+	for _, in := range calls {
+		out, err := ref.Run(ctx, in)
+		want = append(want, answer{out, err})
+	}
+	for _, w := range ways() {
+		x, err := w.x.Compile(ctx, m)
+		if err != nil {
+			t.Fatalf("%s: build: %v\n%s", w.name, err, text.String(m))
+		}
+		for c, in := range calls {
+			keep := make([]tensor.Value, len(in))
+			for i := range in {
+				keep[i] = in[i].Clone()
+			}
+			got, err := x.Run(ctx, in)
+			if (err != nil) != (want[c].err != nil) {
+				t.Fatalf("%s: call %d: error %v, of the interpreter %v\n%s", w.name, c, err, want[c].err, text.String(m))
+			}
+			if err != nil && diag.KindOf(err) == diag.Internal {
+				t.Fatalf("%s: call %d: %v\n%s", w.name, c, err, text.String(m))
+			}
+			if err := same(got, want[c].out); err != nil {
+				t.Fatalf("%s: call %d: %v\n%s", w.name, c, err, text.String(m))
+			}
+			for i := range in {
+				if err := tensor.Exact.Compare(in[i], keep[i]); err != nil {
+					t.Fatalf("%s: call %d changed input %d: %v\n%s", w.name, c, i, err, text.String(m))
+				}
+			}
+		}
+		for _, s := range m.States {
+			a, err1 := ref.State(s.Name)
+			b, err2 := x.State(s.Name)
+			if err1 != nil || err2 != nil {
+				t.Fatalf("%s: state %s: %v, %v", w.name, s.Name, err1, err2)
+			}
+			if err := same([]tensor.Value{b}, []tensor.Value{a}); err != nil {
+				t.Fatalf("%s: state %s: %v\n%s", w.name, s.Name, err, text.String(m))
+			}
+		}
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func same(got, want []tensor.Value) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("have %d results, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if err := passes.TolFor(engineTol, want[i]).Compare(got[i], want[i]); err != nil {
+			return fmt.Errorf("result %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// randomCalls makes inputs for n calls of a random module, whose dim N goes up
+// and down.
+func randomCalls(t *testing.T, m *ir.Module, seed uint64, ns ...int64) [][]tensor.Value {
+	t.Helper()
+	var calls [][]tensor.Value
+	for k, n := range ns {
+		in, err := irtest.Inputs(m, map[string]int64{"N": n}, seed+uint64(k))
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls = append(calls, in)
+	}
+	return calls
+}
+
+func TestRandomModulesRun(t *testing.T) {
+	n := uint64(120)
+	if testing.Short() {
+		n = 20
+	}
+	ops := op.Builtin()
+	for seed := range n {
+		m := irtest.Module(ops, seed, 3+int(seed%28))
+		differ(t, m, randomCalls(t, m, seed, 1, 3, 4, 1)...)
+	}
+	_ = cpu.Generic
+}
