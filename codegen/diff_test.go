@@ -1,6 +1,7 @@
 package codegen_test
 
 import (
+	"os"
 	"context"
 	"fmt"
 	"testing"
@@ -128,7 +129,7 @@ func randomCalls(t *testing.T, m *ir.Module, seed uint64, ns ...int64) [][]tenso
 }
 
 func TestRandomModulesRun(t *testing.T) {
-	n := uint64(120)
+	n := uint64(120); if os.Getenv("BIG") != "" { n = 3000 }
 	if testing.Short() {
 		n = 20
 	}

@@ -14,17 +14,12 @@ import (
 // node imports one node. Faults are recorded, and its outputs then marked bad;
 // the error is the end of the context.
 func (im *importer) node(n *onnxpb.NodeProto, index int, s *scope) error {
-	label := s.label(n, index)
-	if im.nodes++; im.nodes > im.limit {
-		im.fail(diag.New(diag.Limit, "more than %d nodes once functions are inlined", im.limit))
-		return nil
-	}
 	before := len(im.faults)
-	ok, err := im.tryNode(n, label, s)
-	if err != nil {
+	if im.nodes++; im.nodes > im.limit {
+		im.fail(diag.New(diag.Limit, "more than %d nodes once functions are inlined and loop bodies typed", im.limit))
+	} else if ok, err := im.tryNode(n, s.label(n, index), s); err != nil {
 		return err
-	}
-	if ok && len(im.faults) == before {
+	} else if ok && len(im.faults) == before {
 		return nil
 	}
 	for _, o := range n.GetOutput() {

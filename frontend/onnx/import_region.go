@@ -140,6 +140,10 @@ func (im *importer) loop(g *onnxpb.GraphProto, name, label string, in []*ir.Valu
 		own[name] = true
 		return d
 	}
+	place := loopPlace{g, s.where(label)}
+	for i, t := range im.loops[place] {
+		types[i] = widenLike(types[i], t, own, fresh)
+	}
 	for {
 		dims, names := len(im.m.Dims), len(im.journal)
 		r, err := im.region(g, name, label, types, b, s)
@@ -154,15 +158,44 @@ func (im *importer) loop(g *onnxpb.GraphProto, name, label string, in []*ir.Valu
 				im.fail(s.at(label, "Loop", err))
 				return nil, nil
 			}
+			if !same {
+				types = slices.Clone(types)
+			}
 			types[i] = t
 			stable = stable && same
 		}
 		if stable {
 			return r, nil
 		}
+		im.loops[place] = types
 		// Throw this reading away, with all it declared.
 		(&ir.Node{Regions: []*ir.Func{r}, Func: s.f}).Remove()
 		im.m.Dims = append(im.m.Dims[:dims], im.m.Dims[ofBody:]...)
 		im.forget(names)
 	}
+}
+
+// loopPlace is one loop of the file as one call brings it in.
+type loopPlace struct {
+	g     *onnxpb.GraphProto
+	where string
+}
+
+// widenLike makes t as open as before, what an earlier reading of the same
+// loop came to, for when the loop around it is read again: types only widen,
+// and without this the readings of nested loops would multiply.
+func widenLike(t, before ir.Type, own map[string]bool, fresh func() shape.Dim) ir.Type {
+	switch {
+	case !t.Ranked() || !before.IsTensor() || before.Rank() >= 0 && before.Rank() != t.Rank():
+		return t
+	case before.Unranked:
+		return tensor.TUnranked(t.DType)
+	}
+	t.Dims = slices.Clone(t.Dims)
+	for i, d := range before.Dims {
+		if name, ok := d.Symbol(); ok && strings.HasPrefix(name, "u") && own[name] {
+			t.Dims[i] = fresh()
+		}
+	}
+	return t
 }

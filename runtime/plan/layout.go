@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/mlc-go/mlc/ir/diag"
@@ -22,7 +23,7 @@ type Env func(name string) (int64, bool)
 const bufAlign = tensor.Align
 
 // maxFrame bounds the size of one frame, so that hostile extents fail early.
-const maxFrame = 1 << 46
+const maxFrame = math.MaxInt / 4
 
 // Layout places the buffers of f. Buffers whose live ranges overlap never
 // overlap in memory. Greedy by size: the largest buffer first, each at the
@@ -101,7 +102,7 @@ func Layout(f *Func, env Env) (*Frame, error) {
 		placed = slices.Insert(placed, at, i)
 		fr.Size = max(fr.Size, b.off+b.size)
 		if fr.Size > maxFrame || fr.Size < 0 {
-			return nil, &diag.Error{Kind: diag.Limit, Port: "memory for intermediate values", Have: "more than 64 TiB", Want: "less"}
+			return nil, &diag.Error{Kind: diag.Limit, Port: "memory for intermediate values", Have: "more than can be addressed", Want: "less"}
 		}
 	}
 	for i := range bufs {

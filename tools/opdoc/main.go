@@ -18,6 +18,10 @@ type output struct {
 // outputs lists every generated file.
 var outputs = []output{
 	{"build", "ir/build/gen_ops.go", genBuild},
+	{"ops", "docs/ops.md", genOps},
+	{"status", "docs/status.md", genStatus},
+	{"passes", "docs/passes.md", genPasses},
+	{"kernels", "docs/kernels.md", genKernels},
 }
 
 func main() {
