@@ -21,7 +21,7 @@ const OldestOpset = 7
 const (
 	maxNodes     = 1 << 22
 	freeNodes    = 1 << 16
-	perNode      = 256
+	perNode      = 64
 	maxCallDepth = 64
 )
 
@@ -47,7 +47,7 @@ type ImportOptions struct {
 func Import(ctx context.Context, raw *Raw, opt ImportOptions) (*ir.Module, error) {
 	im := &importer{
 		ctx: ctx, raw: raw, opt: opt, m: ir.NewModule(opt.Name),
-		used: map[string]bool{}, next: map[string]int{}, anon: map[*ir.Value]bool{}, funcs: map[string]*onnxpb.FunctionProto{}, schemas: map[string]*OpSchema{},
+		used: map[string]bool{}, next: map[string]int{}, anon: map[*ir.Value]bool{}, funcs: map[string]*onnxpb.FunctionProto{}, schemas: map[string]*OpSchema{}, loops: map[loopPlace][]width{},
 	}
 	g := raw.Model.GetGraph()
 	if g == nil {
@@ -88,6 +88,7 @@ type importer struct {
 	schemas      map[string]*OpSchema
 	nodes, limit int      // imported so far, and at most
 	calls        []string // functions being inlined
+	loops        map[loopPlace][]width
 }
 
 // fail records a fault; the first MaxFaults are kept.

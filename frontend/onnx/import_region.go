@@ -141,8 +141,8 @@ func (im *importer) loop(g *onnxpb.GraphProto, name, label string, in []*ir.Valu
 		return d
 	}
 	place := loopPlace{g, s.where(label)}
-	for i, t := range im.loops[place] {
-		types[i] = widenLike(types[i], t, own, fresh)
+	for i, w := range im.loops[place] {
+		types[i] = w.widen(types[i], fresh)
 	}
 	for {
 		dims, names := len(im.m.Dims), len(im.journal)
@@ -158,16 +158,16 @@ func (im *importer) loop(g *onnxpb.GraphProto, name, label string, in []*ir.Valu
 				im.fail(s.at(label, "Loop", err))
 				return nil, nil
 			}
-			if !same {
-				types = slices.Clone(types)
-			}
 			types[i] = t
 			stable = stable && same
 		}
 		if stable {
 			return r, nil
 		}
-		im.loops[place] = types
+		im.loops[place] = make([]width, len(types))
+		for i, t := range types {
+			im.loops[place][i] = widthOf(t, own)
+		}
 		// Throw this reading away, with all it declared.
 		(&ir.Node{Regions: []*ir.Func{r}, Func: s.f}).Remove()
 		im.m.Dims = append(im.m.Dims[:dims], im.m.Dims[ofBody:]...)
@@ -181,19 +181,35 @@ type loopPlace struct {
 	where string
 }
 
-// widenLike makes t as open as before, what an earlier reading of the same
-// loop came to, for when the loop around it is read again: types only widen,
-// and without this the readings of nested loops would multiply.
-func widenLike(t, before ir.Type, own map[string]bool, fresh func() shape.Dim) ir.Type {
+// width is how far the type of a carried value was widened. A loop that is
+// read again, because the loop around it is, starts there: types only widen,
+// and the readings of nested loops would multiply otherwise.
+type width struct {
+	unranked bool
+	open     []bool // by axis
+}
+
+func widthOf(t ir.Type, own map[string]bool) width {
+	w := width{unranked: t.IsTensor() && t.Unranked, open: make([]bool, len(t.Dims))}
+	for i, d := range t.Dims {
+		name, ok := d.Symbol()
+		w.open[i] = ok && own[name]
+	}
+	return w
+}
+
+func (w width) widen(t ir.Type, fresh func() shape.Dim) ir.Type {
 	switch {
-	case !t.Ranked() || !before.IsTensor() || before.Rank() >= 0 && before.Rank() != t.Rank():
+	case !t.Ranked():
 		return t
-	case before.Unranked:
+	case w.unranked:
 		return tensor.TUnranked(t.DType)
+	case len(w.open) != len(t.Dims):
+		return t
 	}
 	t.Dims = slices.Clone(t.Dims)
-	for i, d := range before.Dims {
-		if name, ok := d.Symbol(); ok && strings.HasPrefix(name, "u") && own[name] {
+	for i, open := range w.open {
+		if open {
 			t.Dims[i] = fresh()
 		}
 	}

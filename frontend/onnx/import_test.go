@@ -313,6 +313,22 @@ func TestLoopThatGrows(t *testing.T) {
 	}
 }
 
+// TestNestedLoopsThatGrow: typing the bodies of loops in loops takes work that
+// grows with their number, not with its power.
+func TestNestedLoopsThatGrow(t *testing.T) {
+	node := pbNode("s = Concat v, v", pbInt("axis", 0))
+	for k := range 20 {
+		v, s := fmt.Sprint("v", k), fmt.Sprint("s", k)
+		node = pbNode(s+" = Loop m, _, "+v, pbGraphAttr("body", &onnxpb.GraphProto{Name: proto.String("b"), Node: []*onnxpb.NodeProto{node},
+			Input:  []*onnxpb.ValueInfoProto{pbValue(fmt.Sprint("i", k), pbInt64), pbValue(fmt.Sprint("c", k), pbBool), pbValue(node.Input[len(node.Input)-1], pbFloat)},
+			Output: []*onnxpb.ValueInfoProto{pbValue(fmt.Sprint("c", k), pbBool), pbValue(node.Output[0], pbFloat)}}))
+	}
+	node.Input[2], node.Output[0] = "x", "y"
+	g := pbGraph(node)
+	g.Initializer = []*onnxpb.TensorProto{pbInts("m", nil, 1)}
+	wantFloats(t, run(t, mustImport(t, pbModel(g)), row), -1, 2, -1, 2)
+}
+
 func TestConstants(t *testing.T) {
 	raw := &onnxpb.AttributeProto{Name: proto.String("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(), T: pbFloats("", []int64{2}, 1, 2)}
 	m := mustImport(t, pbModel(pbGraph(pbNode("k: c = Constant", raw), pbNode("y = Add x, c"))))

@@ -49,13 +49,8 @@ const exitInterrupted = 130
 // failed, 2 usage, 3 bad model or data or shape, 4 unsupported or over a
 // limit, 5 internal, 130 interrupted.
 func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
-	if reg.Ops == nil {
-		reg.Ops = op.Builtin()
-	}
-	if reg.Kernels == nil {
-		reg.Kernels = all.Set()
-	}
-	a := &app{reg: reg, in: in, out: out, err: errw}
+	a := newApp(reg)
+	a.in, a.out, a.err = in, out, errw
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	root := a.root()
@@ -75,6 +70,17 @@ func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 	}
 	a.report(err)
 	return diag.KindOf(err).ExitCode()
+}
+
+// newApp fills in the built-in tables.
+func newApp(reg Registry) *app {
+	if reg.Ops == nil {
+		reg.Ops = op.Builtin()
+	}
+	if reg.Kernels == nil {
+		reg.Kernels = all.Set()
+	}
+	return &app{reg: reg}
 }
 
 // report prints an error: one line per fault.
