@@ -34,6 +34,9 @@ const (
 
 func isString(c *ir.Const) bool { return c.DType == dtype.String }
 
+// payloadSize is the size of c's elements. (Not c.Bytes: an int may be too small.)
+func payloadSize(c *ir.Const) int64 { return (int64(c.Len())*int64(c.DType.Bits()) + 7) / 8 }
+
 // write puts the file together.
 func (x *exporter) write(w io.Writer, g *onnxpb.GraphProto) error {
 	marshal := proto.MarshalOptions{Deterministic: true}
@@ -76,7 +79,7 @@ func (x *exporter) prepare(t *initializer) (int64, error) {
 	switch e := x.opt.External; {
 	case isString(t.c):
 		p, err = tensorProto(t.name, t.c)
-	case e != nil && t.c.Bytes() >= e.Min:
+	case e != nil && payloadSize(t.c) >= int64(e.Min):
 		p = tensorHead(t.name, t.c)
 		x.offset += -x.offset & (externalAlign - 1)
 		entry := func(k, v string) {
@@ -84,12 +87,12 @@ func (x *exporter) prepare(t *initializer) (int64, error) {
 		}
 		entry("location", e.Name)
 		entry("offset", fmt.Sprint(x.offset))
-		entry("length", fmt.Sprint(t.c.Bytes()))
+		entry("length", fmt.Sprint(payloadSize(t.c)))
 		p.DataLocation = dataIsExternal.Enum()
-		x.offset += int64(t.c.Bytes())
+		x.offset += payloadSize(t.c)
 	default:
 		p = tensorHead(t.name, t.c)
-		t.size = int64(t.c.Bytes())
+		t.size = payloadSize(t.c)
 	}
 	if err != nil {
 		return 0, err
@@ -128,8 +131,8 @@ func (x *exporter) payload(out *bufio.Writer, t *initializer) error {
 	if err != nil {
 		return diag.At("constant "+fmt.Sprintf("%q", t.name), "", diag.BadData, err)
 	}
-	if len(v.Bytes()) != t.c.Bytes() {
-		return diag.At("constant "+fmt.Sprintf("%q", t.name), "", diag.Internal, diag.New(diag.Internal, "%d bytes, want %d", len(v.Bytes()), t.c.Bytes()))
+	if int64(len(v.Bytes())) != payloadSize(t.c) {
+		return diag.At("constant "+fmt.Sprintf("%q", t.name), "", diag.Internal, diag.New(diag.Internal, "%d bytes, want %d", len(v.Bytes()), payloadSize(t.c)))
 	}
 	if !external {
 		_, err = out.Write(v.Bytes())

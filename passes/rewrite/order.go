@@ -8,8 +8,26 @@ import "github.com/mlc-go/mlc/ir"
 // depends on what the function computes, not on how its nodes stand now, so
 // that passes that visit nodes in it give the same module for every legal
 // order. Nodes nobody reads come last.
-func Order(f *ir.Func) []*ir.Node {
-	s := &sorter{f: f, done: make(map[*ir.Node]bool, len(f.Nodes)), out: make([]*ir.Node, 0, len(f.Nodes))}
+func Order(f *ir.Func) []*ir.Node { return newOrders().of(f) }
+
+// orders remembers what regions capture: the order of a function needs it of
+// every region inside, at every level, and would take exponential time in the
+// depth without.
+type orders struct {
+	funcs    map[*ir.Func][]*ir.Node
+	captured map[*ir.Node][]*ir.Value
+}
+
+func newOrders() *orders {
+	return &orders{map[*ir.Func][]*ir.Node{}, map[*ir.Node][]*ir.Value{}}
+}
+
+// of is Order; regions come out of the memo, or go into it.
+func (o *orders) of(f *ir.Func) []*ir.Node {
+	if out, ok := o.funcs[f]; ok {
+		return out
+	}
+	s := &sorter{o: o, f: f, done: make(map[*ir.Node]bool, len(f.Nodes)), out: make([]*ir.Node, 0, len(f.Nodes))}
 	for _, n := range f.Nodes {
 		if !n.Def.Has(ir.Pure) {
 			s.visit(n)
@@ -23,6 +41,7 @@ func Order(f *ir.Func) []*ir.Node {
 	for _, n := range f.Nodes {
 		s.visit(n)
 	}
+	o.funcs[f] = s.out
 	return s.out
 }
 
@@ -30,9 +49,10 @@ func Order(f *ir.Func) []*ir.Node {
 // regions.
 func OrderAll(m *ir.Module) []*ir.Node {
 	var out []*ir.Node
+	o := newOrders()
 	var add func(f *ir.Func)
 	add = func(f *ir.Func) {
-		for _, n := range Order(f) {
+		for _, n := range o.of(f) {
 			for _, r := range n.Regions {
 				add(r)
 			}
@@ -47,6 +67,7 @@ func OrderAll(m *ir.Module) []*ir.Node {
 
 // Sort puts the nodes of every function and region into canonical order.
 func Sort(m *ir.Module) {
+	o := newOrders()
 	var sort func(f *ir.Func)
 	sort = func(f *ir.Func) {
 		for _, n := range f.Nodes {
@@ -54,7 +75,7 @@ func Sort(m *ir.Module) {
 				sort(r)
 			}
 		}
-		copy(f.Nodes, Order(f))
+		copy(f.Nodes, o.of(f))
 	}
 	for _, f := range m.Funcs {
 		sort(f)
@@ -62,6 +83,7 @@ func Sort(m *ir.Module) {
 }
 
 type sorter struct {
+	o    *orders
 	f    *ir.Func
 	done map[*ir.Node]bool
 	out  []*ir.Node
@@ -108,7 +130,7 @@ func (s *sorter) deps(n *ir.Node) []*ir.Node {
 	for _, v := range n.In {
 		add(v)
 	}
-	for _, v := range Captured(n) {
+	for _, v := range s.o.outer(n) {
 		add(v)
 	}
 	return out
@@ -116,45 +138,50 @@ func (s *sorter) deps(n *ir.Node) []*ir.Node {
 
 // Captured lists the values that the regions of n read from outside of them,
 // each once, in canonical order of the reading nodes.
-func Captured(n *ir.Node) []*ir.Value {
+func Captured(n *ir.Node) []*ir.Value { return newOrders().outer(n) }
+
+// outer is Captured.
+func (o *orders) outer(n *ir.Node) []*ir.Value {
 	if len(n.Regions) == 0 {
 		return nil
 	}
+	if out, ok := o.captured[n]; ok {
+		return out
+	}
 	var out []*ir.Value
 	seen := map[*ir.Value]bool{}
-	var read func(r *ir.Func)
 	add := func(v *ir.Value) {
-		if v == nil || seen[v] {
-			return
-		}
-		seen[v] = true
-		for f := v.Func; f != nil; f = f.Owner.Func {
-			if f.Owner == n {
-				return // defined inside
-			}
-			if f.Owner == nil {
-				break
+		if v != nil && !seen[v] {
+			if seen[v] = true; !within(v.Func, n) {
+				out = append(out, v)
 			}
 		}
-		out = append(out, v)
 	}
-	read = func(r *ir.Func) {
-		for _, k := range Order(r) {
+	for _, r := range n.Regions {
+		for _, k := range o.of(r) {
 			for _, v := range k.In {
 				add(v)
 			}
-			for _, q := range k.Regions {
-				read(q)
+			for _, v := range o.outer(k) {
+				add(v)
 			}
 		}
 		for _, res := range r.Results {
 			add(res.Value)
 		}
 	}
-	for _, r := range n.Regions {
-		read(r)
-	}
+	o.captured[n] = out
 	return out
+}
+
+// within says whether f is a region of n or inside one.
+func within(f *ir.Func, n *ir.Node) bool {
+	for ; f.Owner != nil; f = f.Owner.Func {
+		if f.Owner == n {
+			return true
+		}
+	}
+	return false
 }
 
 // Live says whether n still stands in a module: neither it nor a node around

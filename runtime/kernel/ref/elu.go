@@ -72,14 +72,9 @@ func Softplus(c kernel.Ctx, in, out []tensor.Value, _ attr.Map) error {
 // SoftplusDesc describes Softplus.
 var SoftplusDesc = kernel.Desc{ID: "ref.Softplus", Op: "ref.Softplus", Ref: Softplus}
 
-// Softsign is x/(1+|x|).
+// Softsign is x/(1+|x|), which at infinity is no number.
 func Softsign(c kernel.Ctx, in, out []tensor.Value, _ attr.Map) error {
-	return unary(c, in, out, func(x float64) float64 {
-		if math.IsInf(x, 0) {
-			return math.Copysign(1, x)
-		}
-		return x / (1 + math.Abs(x))
-	}, nil)
+	return unary(c, in, out, func(x float64) float64 { return x / (1 + math.Abs(x)) }, nil)
 }
 
 // SoftsignDesc describes Softsign.
