@@ -104,7 +104,7 @@ func TolFor(tol tensor.Tol, want tensor.Value) tensor.Tol {
 			largest = v
 		}
 	}
-	tol.Atol += sumTol * largest
+	tol.Atol += float64(sumTol * largest)
 	return tol
 }
 

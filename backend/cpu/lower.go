@@ -261,6 +261,11 @@ func (fl *funcLowerer) view(n *ir.Node) bool {
 			return false
 		}
 	}
+	for _, v := range n.In[1:] {
+		if v != nil && v.Ints == nil && !fl.isConst(v) {
+			return false // the run may give extents that do not fit: its reference function sees to that
+		}
+	}
 	in, err := fl.slot(n.In[0])
 	if err != nil || !fl.placed(n.Out[0].Type) {
 		return false

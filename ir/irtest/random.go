@@ -169,7 +169,7 @@ func RandomTensor(r *rand.Rand, d dtype.DType, dims ...int) tensor.Tensor {
 		}
 	case d.IsFloat() && d.Bits() >= 16:
 		for i := range t.Len() {
-			t.SetFloat(i, math.Round((r.Float64()*8-4)*64)/64)
+			t.SetFloat(i, math.Round((float64(r.Float64()*8)-4)*64)/64)
 		}
 	default:
 		for i := range t.Bytes() {

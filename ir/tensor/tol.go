@@ -116,7 +116,7 @@ func (t Tol) element(got, want *Tensor, i int) (bool, float64) {
 		}
 		a, b := got.Int(i), want.Int(i)
 		d := math.Abs(float64(a) - float64(b))
-		return a == b || got.dt != dtype.Bool && t.Rtol+t.Atol > 0 && d <= t.Atol+t.Rtol*math.Abs(float64(b)), d
+		return a == b || got.dt != dtype.Bool && t.Rtol+t.Atol > 0 && d <= t.Atol+float64(t.Rtol*math.Abs(float64(b))), d
 	}
 	if got.dt.Bits() <= 8 {
 		a, b := got.b[i*got.dt.Bits()/8], want.b[i*got.dt.Bits()/8]
@@ -134,7 +134,7 @@ func (t Tol) element(got, want *Tensor, i int) (bool, float64) {
 	if t.Ulps > 0 && ulps(float32(a), float32(b)) <= int64(t.Ulps) {
 		return true, d
 	}
-	return t.Rtol+t.Atol > 0 && d <= t.Atol+t.Rtol*math.Abs(b), d
+	return t.Rtol+t.Atol > 0 && d <= t.Atol+float64(t.Rtol*math.Abs(b)), d
 }
 
 // ulps counts the float32 values between a and b.

@@ -38,6 +38,12 @@ func same(name string) func(*rewrite.Match) bool {
 	return func(m *rewrite.Match) bool { return rewrite.Same(m.Root.Out[0], m.Value(name)) }
 }
 
+// sameType is same for operators that cannot change extents: their types are
+// enough, even where these leave the rank open.
+func sameType(name string) func(*rewrite.Match) bool {
+	return func(m *rewrite.Match) bool { return m.Root.Out[0].Type.Equal(m.Value(name).Type) }
+}
+
 // onlyFirst says whether nothing reads any output of n but the first.
 func onlyFirst(n *ir.Node) bool {
 	for _, v := range n.Out[1:] {

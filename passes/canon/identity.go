@@ -10,15 +10,15 @@ func identityRules() []rewrite.Rule {
 	x := rewrite.Any("x")
 	return []rewrite.Rule{
 		{Name: "identity-value", Doc: "Identity is its input.",
-			Match: rewrite.Op("Identity", x), If: same("x"), Make: to("x")},
+			Match: rewrite.Op("Identity", x), If: sameType("x"), Make: to("x")},
 		{Name: "dropout-inference", Doc: "Dropout that does not train is its input, where nobody reads the mask.",
-			Match: rewrite.Op("Dropout", x).Rest().Where(notTraining).Where(onlyFirst), If: same("x"), Make: to("x")},
+			Match: rewrite.Op("Dropout", x).Rest().Where(notTraining).Where(onlyFirst), If: sameType("x"), Make: to("x")},
 		{Name: "single-operand", Doc: "Concat, Sum, Max, Min and Mean of one operand are the operand.",
 			Match: rewrite.OneOf([]string{"Concat", "Sum", "Max", "Min", "Mean"}, x), If: same("x"), Make: to("x")},
 		{Name: "single-part", Doc: "Split into one part is its input.",
 			Match: rewrite.Op("Split", x).Rest().Where(func(n *ir.Node) bool { return len(n.Out) == 1 }), If: same("x"), Make: to("x")},
 		{Name: "cast-same", Doc: "Cast and CastLike to the type that a value has are the value.",
-			Match: rewrite.OneOf([]string{"Cast", "CastLike"}, x).Rest(), If: same("x"), Make: to("x")},
+			Match: rewrite.OneOf([]string{"Cast", "CastLike"}, x).Rest(), If: sameType("x"), Make: to("x")},
 		{Name: "cast-back", Doc: "Cast to a wider type and back is the value.",
 			Match: rewrite.OneOf([]string{"Cast", "CastLike"}, rewrite.OneOf([]string{"Cast", "CastLike"}, x).Rest().As("wide")).Rest(),
 			If: func(m *rewrite.Match) bool {

@@ -26,26 +26,31 @@ func Weight(name string) Pat { return Any(name).That(plainConst) }
 // OptWeight is Weight for an operand that may be absent.
 func OptWeight(name string) Pat { return Opt(name).That(plainConst) }
 
-func plainConst(v *ir.Value) bool { return IsConst(v) && !dequantized(v) }
+func plainConst(v *ir.Value) bool { return IsConst(v) && !dequantized(v, map[*ir.Value]bool{}) }
 
-// dequantized says whether a chain over constants holds a DequantizeLinear.
-func dequantized(v *ir.Value) bool {
-	if v == nil || v.Node == nil || v.Const() != nil {
+// dequantized says whether a chain over constants holds a DequantizeLinear;
+// seen are the values looked at already.
+func dequantized(v *ir.Value, seen map[*ir.Value]bool) bool {
+	if v == nil || v.Node == nil || v.Const() != nil || seen[v] {
 		return false
 	}
 	if v.Node.Is("DequantizeLinear") {
 		return true
 	}
+	seen[v] = true
 	for _, in := range v.Node.In {
-		if dequantized(in) {
+		if dequantized(in, seen) {
 			return true
 		}
 	}
 	return false
 }
 
-// Same says whether the types of two values are provably the same.
-func Same(a, b *ir.Value) bool { return a.Type.Equal(b.Type) }
+// Same says whether two values are provably of the same type and extents.
+// Tensors of unknown rank are not, whatever their types say.
+func Same(a, b *ir.Value) bool {
+	return a.Type.Equal(b.Type) && (a.Type.Kind != tensor.KindTensor || a.Type.Ranked())
+}
 
 // Elems gives the elements of a small numeric constant as float64 and the
 // dtype's bits kept apart by sign (-0 is not 0); false for others.

@@ -38,7 +38,11 @@ func newWindow(a attr.Map, x, y []int) (w window, err error) {
 		if w.k[j] < 1 || w.stride[j] < 1 || w.dil[j] < 1 || w.pad[j] < 0 || w.padEnd[j] < 0 {
 			return w, diag.New(diag.Shape, "pool: kernel %v, strides %v, dilations %v, pads %v", w.k, w.stride, w.dil, w.pad)
 		}
-		if want := w.place(a, j); y[2+i] != want {
+		want := w.place(a, j)
+		if have, span := w.in[j]+w.pad[j]+w.padEnd[j], (w.k[j]-1)*w.dil[j]+1; have < span && !samePads(a) {
+			return w, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("padded input on spatial axis %d", i), Have: fmt.Sprint(have), Want: fmt.Sprintf("at least the window's %d", span)}
+		}
+		if y[2+i] != want {
 			return w, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("pool output, spatial axis %d", i), Have: fmt.Sprint(y[2+i]), Want: fmt.Sprint(want)}
 		}
 	}
@@ -48,12 +52,18 @@ func newWindow(a attr.Map, x, y []int) (w window, err error) {
 	return w, nil
 }
 
+// samePads says whether auto_pad pads for an extent that depends on the strides alone.
+func samePads(a attr.Map) bool {
+	mode := a.Str("auto_pad")
+	return mode == "SAME_UPPER" || mode == "SAME_LOWER"
+}
+
 // place decides the pads of axis j where auto_pad does, and gives the extent
 // of the result.
 func (w *window) place(a attr.Map, j int) int {
 	span := (w.k[j]-1)*w.dil[j] + 1
-	switch mode := a.Str("auto_pad"); mode {
-	case "SAME_UPPER", "SAME_LOWER":
+	switch mode := a.Str("auto_pad"); {
+	case samePads(a):
 		out := (w.in[j] + w.stride[j] - 1) / w.stride[j]
 		total := max(0, (out-1)*w.stride[j]+span-w.in[j])
 		w.pad[j] = total / 2
@@ -62,7 +72,7 @@ func (w *window) place(a attr.Map, j int) int {
 		}
 		w.padEnd[j] = total - w.pad[j]
 		return out
-	case "VALID":
+	case mode == "VALID":
 		w.pad[j], w.padEnd[j] = 0, 0
 	}
 	room := w.in[j] + w.pad[j] + w.padEnd[j] - span

@@ -56,6 +56,9 @@ func indexIn(v int64, n int) (int, bool) {
 // float64 in ascending order.
 func GatherGrad(c kernel.Ctx, in, out []tensor.Value, a attr.Map) error {
 	dy, ix := &in[0].Tensor, &in[1].Tensor
+	if in[2].Tensor.Len() != 1 {
+		return diag.New(diag.Shape, "dim of shape %v, want one element", in[2].Tensor.Dims())
+	}
 	n, q := satInt(in[2].Tensor.Int(0)), ix.Rank()
 	k, err := normAxisIn(a.Int("axis"), dy.Rank()-q+1)
 	if err == nil {

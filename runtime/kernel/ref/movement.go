@@ -260,11 +260,14 @@ func Tile(c kernel.Ctx, in, out []tensor.Value, _ attr.Map) error {
 	}
 	var buf, stride [maxRank]int
 	for i, r := range reps {
-		n, ok := tensor.Count(req[i : i+1])
-		if r < 0 || !ok || n > 0 && x.Dim(i) > int(min(maxElems, 1<<62/int64(n))) {
+		if r < 0 {
 			return diag.New(diag.Shape, "%d repeats along axis %d", r, i)
 		}
-		buf[i] = r * x.Dim(i)
+		n, ok := tensor.Count([]int{r, x.Dim(i)})
+		if !ok {
+			return diag.New(diag.Limit, "%d repeats along axis %d of %d", r, i, x.Dim(i))
+		}
+		buf[i] = n
 	}
 	y, err := outputOf(c, out, 0, x.DType(), buf[:len(reps)]...)
 	if err != nil {

@@ -43,7 +43,7 @@ func (a *app) build() *cobra.Command {
 			return err
 		}
 		if stage != "" {
-			return a.printStage(c, args[0], o, stage)
+			return a.printStage(c, args[0], o, stage, 0)
 		}
 		if kind != "mlc" {
 			o.Stop = codegen.StageOptimized

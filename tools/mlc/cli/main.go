@@ -213,13 +213,6 @@ func (a *app) emit(schema string, v any) error {
 	return err
 }
 
-// note says something to people only.
-func (a *app) note(format string, args ...any) {
-	if !a.quiet {
-		fmt.Fprintf(a.err, format+"\n", args...)
-	}
-}
-
 // logger is where passes log under -v.
 func (a *app) logger() *slog.Logger {
 	if !a.verbose {

@@ -20,6 +20,7 @@ import (
 func (a *app) print() *cobra.Command {
 	var f compileFlags
 	var stage string
+	var most int
 	c := &cobra.Command{
 		Use:   "print MODEL",
 		Short: "Print a model as text at a stage of compilation; of an artifact, its plan",
@@ -27,6 +28,7 @@ func (a *app) print() *cobra.Command {
 	}
 	f.register(c, "2")
 	c.Flags().StringVar(&stage, "stage", codegen.StageImport, "`STAGE`: "+strings.Join(codegen.Stages(), ", "))
+	c.Flags().IntVar(&most, "max-elems", 0, "leave out the elements of constants with more than `N` (the text is then for reading only)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if isArtifactFile(args[0]) {
 			if c.Flags().Changed("stage") && stage != codegen.StagePlan {
@@ -46,13 +48,14 @@ func (a *app) print() *cobra.Command {
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
-		return a.printStage(c, args[0], o, stage)
+		return a.printStage(c, args[0], o, stage, most)
 	}
 	return c
 }
 
-// printStage builds up to a stage and prints its form.
-func (a *app) printStage(c *cobra.Command, model string, o codegen.Options, stage string) error {
+// printStage builds up to a stage and prints its form, lists of more than most
+// elements left out (0: none).
+func (a *app) printStage(c *cobra.Command, model string, o codegen.Options, stage string, most int) error {
 	o.Stop = stage
 	art, err := codegen.Build(c.Context(), a.source(model), o)
 	if err != nil {
@@ -62,10 +65,15 @@ func (a *app) printStage(c *cobra.Command, model string, o codegen.Options, stag
 	if stage == codegen.StagePlan {
 		return a.printText(stage, plan.Format(art.Program()))
 	}
-	if a.json {
-		return a.printText(stage, text.String(art.Module()))
+	p := text.Printer{MaxElems: most}
+	if !a.json {
+		return p.Print(a.out, art.Module())
 	}
-	return text.Print(a.out, art.Module())
+	var b strings.Builder
+	if err := p.Print(&b, art.Module()); err != nil {
+		return err
+	}
+	return a.printText(stage, b.String())
 }
 
 func (a *app) printText(stage, s string) error {

@@ -1,0 +1,16 @@
+// Command full runs every check that takes longer than a coffee: conformance
+// at all levels and CPU caps, each pass checked by execution, node orders
+// shuffled, kernels and artifacts of arm64 under qemu, the race detector, and
+// every fuzz target for a minute.
+//
+//	go run ./tools/full                     everything that is not done yet
+//	go run ./tools/full -list               the jobs and their state
+//	go run ./tools/full -job 'arm64|verify' only jobs whose name matches
+//	go run ./tools/full -fresh              forget what was done
+//
+// It can be stopped at any moment and goes on where it was: .full/ keeps, for
+// this very state of the sources, which jobs have ended, and their logs. A job
+// that failed runs again. docs/full.md gets the summary. Jobs that need
+// MLC_SHARED or qemu are reported as skipped where these are missing, and fail
+// under CI=true.
+package main

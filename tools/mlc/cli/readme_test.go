@@ -1,0 +1,169 @@
+package cli_test
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// fence is one block of code of a Markdown file.
+type fence struct {
+	lang, text string
+	line       int
+}
+
+func fences(t *testing.T, file string) []fence {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []fence
+	var cur *fence
+	n := 0
+	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
+		n++
+		switch l := s.Text(); {
+		case strings.HasPrefix(l, "```") && cur == nil:
+			cur = &fence{lang: strings.TrimPrefix(l, "```"), line: n}
+		case strings.HasPrefix(l, "```"):
+			out = append(out, *cur)
+			cur = nil
+		case cur != nil:
+			cur.text += l + "\n"
+		}
+	}
+	return out
+}
+
+// Every command and every program that the README shows works as shown.
+func TestReadme(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("no bash")
+	}
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	prepare(t, root, dir)
+	ran, programs := 0, 0
+	var last string
+	for _, f := range fences(t, filepath.Join(root, "README.md")) {
+		switch f.lang {
+		case "sh":
+			last = shell(t, dir, &f)
+			ran++
+		case "text":
+			if have, want := comparable(last), comparable(f.text); have != want {
+				t.Errorf("README.md:%d: the command prints otherwise, have:\n%s", f.line, last)
+			}
+		case "go":
+			goProgram(t, root, dir, &f)
+			programs++
+		default:
+			t.Errorf("README.md:%d: a block of language %q: want sh, text or go", f.line, f.lang)
+		}
+	}
+	if ran < 8 || programs < 3 {
+		t.Errorf("%d command blocks and %d programs found", ran, programs)
+	}
+}
+
+// prepare makes the files that the README speaks of as the reader's own.
+func prepare(t *testing.T, root, dir string) {
+	t.Helper()
+	model, err := os.ReadFile(filepath.Join(root, "testdata/models/digits.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, b []byte) {
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("model.onnx", model)
+	put("testdata/models/digits.onnx", model)
+	put("vectors/model.onnx", model)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put("bin/mlc", []byte("#!/usr/bin/env bash\nexec -a mlc '"+self+"' \"$@\"\n"))
+	if err := os.Chmod(filepath.Join(dir, "bin/mlc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// A recorded set is made by the reference at -O0: here the commands are
+	// under test, not the values.
+	shell(t, dir, &fence{text: "mlc run model.onnx -O0 --random --out-dir vectors/test_data_set_0 --out-format pb\n" +
+		"mlc opt -O0 ident.mir -o ident.onnx\n" +
+		"mlc run ident.onnx --random --out-dir vectors/in --out-format pb\n" +
+		"mv vectors/in/output_0.pb vectors/test_data_set_0/input_0.pb\n" +
+		"mlc run ident.onnx --random --out-dir .\n", lang: "setup"}, "ident.mir", `module "ident" opset {ai.onnx 28}
+func main(%x: f32[1,1,28,28]) -> (%picture: f32[1,1,28,28]) {
+	%picture = Abs %x : f32[1,1,28,28]
+	return %picture
+}
+`)
+	shell(t, dir, &fence{text: "rm -r vectors/in\nmlc run model.onnx -O0 -i vectors/test_data_set_0 --out-dir vectors/test_data_set_0 --out-format pb\n"})
+}
+
+// shell runs a block in dir with the command on the path; what only the go
+// command does is checked for its packages. extra is a file's name and text.
+func shell(t *testing.T, dir string, f *fence, extra ...string) string {
+	t.Helper()
+	if len(extra) == 2 {
+		if err := os.WriteFile(filepath.Join(dir, extra[0]), []byte(extra[1]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := strings.ReplaceAll(f.text, "go run ./tools/mlc ", "mlc ")
+	if strings.TrimSpace(text) == "go test ./..." {
+		return "" // this is it
+	}
+	c := exec.Command("bash", "-euo", "pipefail", "-c", text)
+	c.Dir = dir
+	c.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	if err := c.Run(); err != nil {
+		t.Errorf("README.md:%d: %v\n%s%s%s", f.line, err, f.text, &out, &errs)
+	}
+	return out.String()
+}
+
+var summary = regexp.MustCompile(`(?m)^(\S+\.mlc): .*$`)
+
+// comparable is output without what depends on the machine: the summary's
+// figures.
+func comparable(s string) string { return summary.ReplaceAllString(s, "$1: ...") }
+
+// goProgram builds and runs a program of the README where the artifact lies.
+func goProgram(t *testing.T, root, dir string, f *fence) {
+	t.Helper()
+	src := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(src, []byte(f.text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bin := src + ".exe"
+	build := exec.Command("go", "build", "-o", bin, src)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Errorf("README.md:%d: %v\n%s", f.line, err, out)
+		return
+	}
+	run := exec.Command(bin)
+	run.Dir = dir
+	if out, err := run.CombinedOutput(); err != nil || len(out) == 0 {
+		t.Errorf("README.md:%d: %v\n%s", f.line, err, out)
+	}
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Checks against another engine that installs in a minute: ONNX exports of the
+# corpus models compute in onnxruntime what was recorded of the originals. (The
+# operator table's examples, `go run ./tools/peers -examples`, are for reading:
+# the engine refuses some that are legal, and says why.)
+#
+#	tools/peers/run.sh DIR      DIR holds the Python environment and the exports
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+dir="$(mkdir -p "${1:?want a folder}" && cd "$1" && pwd)"
+shared="${MLC_SHARED:-../shared}"
+python=python3
+if ! python3 -c 'import numpy, onnx, onnxruntime' 2>/dev/null; then
+	[ -x "$dir/venv/bin/python" ] || python3 -m venv "$dir/venv"
+	python="$dir/venv/bin/python"
+	"$python" -m pip install -q --disable-pip-version-check numpy onnx==1.23.0 onnxruntime
+fi
+models=(mnist-cntk-8 squeezenet-fp16 ultraface-rfb-320 yunet-n-dynamic blazeface-front-128 cyclone-unet orographic-drag oww-hello-deepa oww-embedding byte-bidi-lstm dtln-1)
+go run ./tools/peers -shared "$shared" -out "$dir/exports" "${models[@]}"
+"$python" tools/peers/export.py "$dir/exports"
