@@ -34,6 +34,15 @@ func liveRanges(f *plan.Func) {
 	}
 }
 
+// shorten lets every alias name the slot that owns the memory.
+func shorten(f *plan.Func) {
+	for i := range f.Slots {
+		if s := &f.Slots[i]; s.Alias != plan.None {
+			s.Alias = f.Root(s.Alias)
+		}
+	}
+}
+
 // inPlaceKernels may write their output over an input of the same type that
 // nobody reads afterwards: they read each element before they write it.
 var inPlaceKernels = map[string]bool{"eltwise.f32": true}
@@ -70,7 +79,7 @@ func inPlace(f *plan.Func) {
 				f.Slots[s].Type.DType != out.Type.DType || !shape.EqualAll(f.Slots[s].Type.Dims, out.Type.Dims) {
 				continue
 			}
-			out.Alias = s
+			out.Alias = r
 			last[r] = max(last[r], last[in.Out[0]])
 			break
 		}

@@ -32,7 +32,7 @@ func Lower(ctx context.Context, m *ir.Module, opt Options) (*plan.Program, error
 	for _, x := range m.Meta {
 		p.Meta = append(p.Meta, plan.Meta{Key: x.Key, Value: x.Value})
 	}
-	l := &lowerer{ctx: ctx, opt: opt, m: m, p: p, syms: map[string]int{}, consts: map[constKey]int{}, folded: map[*ir.Value]bool{}, same: map[*ir.Value]*ir.Value{}}
+	l := &lowerer{ctx: ctx, opt: opt, m: m, p: p, syms: map[string]int{}, consts: map[constKey]int{}, folded: map[*ir.Value]bool{}, computed: map[*ir.Value]*ir.Const{}, same: map[*ir.Value]*ir.Value{}}
 	for _, d := range m.Dims {
 		l.syms[d.Name] = len(p.Syms)
 		p.Syms = append(p.Syms, plan.Sym{Name: d.Name, Lo: d.Lo, Hi: d.Hi})
@@ -49,7 +49,17 @@ func Lower(ctx context.Context, m *ir.Module, opt Options) (*plan.Program, error
 		}
 	}
 	for _, s := range m.States {
-		st := plan.State{Name: s.Name, Type: s.Type, Init: -1, GrowAxis: s.GrowAxis}
+		hi, ok := s.Type.Static()
+		if !ok {
+			return nil, &diag.Error{Kind: diag.Unsupported, Node: "state " + s.Name, Have: s.Type.String(), Want: "extents that are numbers (bind its symbols)"}
+		}
+		st := plan.State{Name: s.Name, Type: s.Type, Lo: make([]int64, len(hi)), Init: -1, GrowAxis: s.GrowAxis}
+		for i := range hi {
+			st.Lo[i] = int64(hi[i])
+			if i < len(s.Lo) && s.Lo[i] >= 0 {
+				st.Lo[i] = s.Lo[i]
+			}
+		}
 		if s.Init != nil {
 			st.Init = l.addConst(s.Name, s.Init)
 		}
@@ -68,14 +78,16 @@ type constKey struct {
 
 // lowerer holds what is shared by all functions of a program.
 type lowerer struct {
-	ctx    context.Context
-	opt    Options
-	m      *ir.Module
-	p      *plan.Program
-	syms   map[string]int
-	consts map[constKey]int
-	folded map[*ir.Value]bool      // memo of isConst
-	same   map[*ir.Value]*ir.Value // parameters of inlined groups
+	ctx      context.Context
+	opt      Options
+	m        *ir.Module
+	p        *plan.Program
+	syms     map[string]int
+	consts   map[constKey]int
+	folded   map[*ir.Value]bool      // memo of isConst
+	computed map[*ir.Value]*ir.Const // small results in regions
+	room     int64                   // bytes that a constant may take to compute, 0: not known yet
+	same     map[*ir.Value]*ir.Value // parameters of inlined groups
 }
 
 // funcLowerer lowers one function.
@@ -134,6 +146,7 @@ func (l *lowerer) function(f *ir.Func, captures []*ir.Value) (int, error) {
 	}
 	liveRanges(pf)
 	inPlace(pf)
+	shorten(pf)
 	return id, nil
 }
 
@@ -273,7 +286,7 @@ func (fl *funcLowerer) view(n *ir.Node) bool {
 	if k := fl.f.Slots[fl.f.Root(in)].Kind; k == plan.Obj {
 		return false
 	}
-	fl.bind(n.Out[0], plan.Slot{Kind: plan.Buf, Type: n.Out[0].Type, Name: n.Out[0].Name, Alias: in})
+	fl.bind(n.Out[0], plan.Slot{Kind: plan.Buf, Type: n.Out[0].Type, Name: n.Out[0].Name, Alias: fl.f.Root(in)})
 	return true
 }
 

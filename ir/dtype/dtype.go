@@ -101,8 +101,14 @@ func (d DType) Bits() int {
 func (d DType) Size() int { return d.Bits() / 8 }
 
 // Bytes is the storage of n elements in bytes; types below a byte are packed,
-// low bits first, and round up.
-func (d DType) Bytes(n int) int { return (n*d.Bits() + 7) / 8 }
+// low bits first, and round up. It does not overflow for a count that
+// tensor.Count allows.
+func (d DType) Bytes(n int) int {
+	if bits := d.Bits(); bits < 8 {
+		return (n*bits + 7) / 8
+	}
+	return n * (d.Bits() / 8)
+}
 
 // IsFloat reports real floating-point types, the 8- and 4-bit ones included.
 func (d DType) IsFloat() bool {

@@ -192,6 +192,16 @@ func (c *call) New(i int, d dtype.DType, dims ...int) *tensor.Tensor {
 	return &t
 }
 
+// Hold implements kernel.Holder.
+func (c *call) Hold(bytes int64) error {
+	if c.live += bytes; bytes > 0 && c.live > c.limit {
+		c.live -= bytes
+		return &diag.Error{Kind: diag.Limit, Port: "memory for values that a loop keeps",
+			Have: fmt.Sprintf("%d bytes in use and %d more", c.live, bytes), Want: fmt.Sprintf("at most %d", c.limit)}
+	}
+	return nil
+}
+
 // Region implements kernel.Ctx.
 func (c *call) Region(i int, in, out []tensor.Value) error {
 	p := c.s.regions[i]
@@ -217,7 +227,10 @@ func (c *call) Rand() *rand.Rand {
 	return r
 }
 
-var _ kernel.RegionTyper = (*call)(nil)
+var (
+	_ kernel.RegionTyper = (*call)(nil)
+	_ kernel.Holder      = (*call)(nil)
+)
 
 // RegionTypes implements kernel.RegionTyper: extents whose symbols are bound
 // are numbers.

@@ -21,7 +21,7 @@ func resizeOp() *ir.OpDef {
 		Doc: "Resize samples its input on another grid, axis by axis: nearest, linear or cubic.\n\n" +
 			"\tX       T1[...]\n\troi     T2[2n]   of tf_crop_and_resize: n begins, then n ends, normalized\n" +
 			"\tscales  f32[n]   factors; an extent becomes floor(extent * scale)\n\tsizes   i64[n]   or extents\n\tY       T1[...]\n\n" +
-			"n is the rank, or the length of axes. An empty scales or sizes counts as absent. Coordinates are computed in float64; integers round to nearest even and saturate.\n\n" +
+			"n is the rank, or the length of axes. An empty scales or sizes counts as absent. Coordinates are computed in float32; integers drop the fraction (with antialias they round to nearest even) and saturate.\n\n" +
 			"Cost: |Y| times the taps, twice.  Errors: C1..C5.  Grad: dY through the transposed weights.",
 		Source: "ONNX Resize-19",
 		In: []ir.Port{{Name: "X", DTypes: classic, Var: "T1"}, {Name: "roi", DTypes: []dtype.DType{dtype.F32, dtype.F64, dtype.F16}, Optional: true},
@@ -85,6 +85,13 @@ func resizeOp() *ir.OpDef {
 			{Name: "linear", Attrs: attr.Map{"mode": attr.Str("linear")}, Source: "hand calculation: coordinates -0.25, 0.25, 0.75, 1.25",
 				In:  append(tensor.Vs(f32s([]int{2}, 1, 2)), tensor.Value{}, tensor.V(f32s([]int{1}, 2))),
 				Out: tensor.Vs(f32s([]int{4}, 1, 1.25, 1.75, 2))},
+			{Name: "a coordinate that float32 makes whole", Attrs: attr.Map{"nearest_mode": attr.Str("floor")},
+				Source: "onnxruntime 1.32; 1.5/0.6 is 2.5 in float32 and less in float64",
+				In:     append(tensor.Vs(f32s([]int{5}, 1, 2, 3, 4, 5)), tensor.Value{}, tensor.V(f32s([]int{1}, 0.6))),
+				Out:    tensor.Vs(f32s([]int{3}, 1, 3, 4))},
+			{Name: "integers drop the fraction", Attrs: attr.Map{"mode": attr.Str("linear")}, Source: "onnxruntime 1.32",
+				In:  append(tensor.Vs(tensor.MustOf([]uint8{0, 10, 25}, 3)), tensor.Value{}, tensor.V(f32s([]int{1}, 2))),
+				Out: tensor.Vs(tensor.MustOf([]uint8{0, 2, 7, 13, 21, 25}, 6))},
 			{Name: "corners aligned, by size", Attrs: attr.Map{"mode": attr.Str("linear"), "coordinate_transformation_mode": attr.Str("align_corners"), "axes": attr.Ints(1)},
 				Source: "hand calculation",
 				In:     append(tensor.Vs(f32s([]int{1, 2}, 0, 3)), tensor.Value{}, tensor.Value{}, tensor.V(i64s(4))),

@@ -89,18 +89,22 @@ func groupable(n *ir.Node) bool {
 	return !rewrite.IsConst(n.Out[0])
 }
 
+// maxGroup is how many nodes a group holds at most: kernels take programs of
+// bounded length, and growing a group takes time with its square.
+const maxGroup = 64
+
 // collect grows the largest group that ends in root: a producer joins when it
 // gives a value of root's type that the group alone reads, so that nothing
 // leaves the group but root's value and nothing comes back into it.
 func collect(root *ir.Node) []*ir.Node {
 	nodes := []*ir.Node{root}
 	in := map[*ir.Node]bool{root: true}
-	for i := 0; i < len(nodes); i++ {
+	for i := 0; i < len(nodes) && len(nodes) < maxGroup; i++ {
 		// Producers of earlier members may have become free to join: look at
 		// all again after each that joined.
 		for _, n := range nodes {
 			for _, v := range n.In {
-				if v == nil || v.Node == nil || in[v.Node] || v.Func != root.Func ||
+				if v == nil || v.Node == nil || in[v.Node] || len(nodes) == maxGroup || v.Func != root.Func ||
 					!groupable(v.Node) || !rewrite.Same(v, root.Out[0]) || !readInside(v, in) {
 					continue
 				}

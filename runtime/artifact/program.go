@@ -24,6 +24,7 @@ func (c *codec) program(p *plan.Program) {
 	list(c, &p.States, func(s *plan.State) {
 		c.str(&s.Name)
 		c.typ(&s.Type)
+		list(c, &s.Lo, c.int64)
 		c.int(&s.Init)
 		c.int(&s.GrowAxis)
 	})

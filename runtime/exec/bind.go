@@ -29,6 +29,7 @@ type frame struct {
 	place *plan.Frame
 	vals  []tensor.Value
 	calls []call
+	bytes []int64       // sizes of the values made while running; nil: there are none
 	fresh []plan.SlotID // Buf and Obj views of parameters and states: re-pointed at entry
 }
 
@@ -40,6 +41,7 @@ type call struct {
 	dynamic bool    // extents known only while running: prepare at every run
 	moving  []moved // inputs to copy from vals before running
 	planned []tensor.Value
+	dying   []plan.SlotID // values made while running that this call is the last to read
 }
 
 type moved struct {
@@ -66,13 +68,15 @@ func (s *Session) bind() (*binding, error) {
 			return nil, err
 		}
 		b.frames = append(b.frames, &frame{fn: fn, id: id, base: b.size, place: place})
-		b.size += place.Size
-	}
-	if s.memLimit > 0 && int64(b.size) > s.memLimit {
-		return nil, &diag.Error{Kind: diag.Limit, Port: "memory for intermediate values", Have: fmt.Sprint(b.size), Want: fmt.Sprintf("at most %d", s.memLimit)}
+		if b.size += place.Size; int64(b.size) > s.memLimit || b.size < 0 {
+			return nil, &diag.Error{Kind: diag.Limit, Port: "memory for intermediate values", Have: fmt.Sprintf("%d bytes or more", uint64(b.size)), Want: fmt.Sprintf("at most %d (see MemoryLimit)", s.memLimit)}
+		}
 	}
 	if b.size > len(s.arena) { // older bindings point into the old arena
 		s.arena = tensor.AlignedBytes(b.size)
+		for _, old := range s.bindings {
+			s.forget(old)
+		}
 		s.bindings = s.bindings[:0]
 	}
 	for _, fr := range b.frames {
@@ -80,10 +84,7 @@ func (s *Session) bind() (*binding, error) {
 			return nil, err
 		}
 	}
-	if b.scratch > len(s.scratch) {
-		s.scratch = tensor.AlignedBytes(b.scratch)
-	}
-	return b, nil
+	return b, s.needScratch(b.scratch)
 }
 
 // fill points the frame's values into the arena and prepares its calls.
@@ -93,6 +94,9 @@ func (s *Session) fill(b *binding, fr *frame) error {
 	volatile := make([]bool, len(fn.Slots))
 	for i := range fn.Slots {
 		sl := &fn.Slots[i]
+		if sl.Kind == plan.Obj && fr.bytes == nil {
+			fr.bytes = make([]int64, len(fn.Slots))
+		}
 		root := fn.Root(plan.SlotID(i))
 		switch rk := fn.Slots[root].Kind; {
 		case sl.Kind == plan.Fixed:
@@ -123,6 +127,12 @@ func (s *Session) fill(b *binding, fr *frame) error {
 		}
 	}
 	fr.calls = make([]call, len(fn.Body))
+	for i := range fn.Slots {
+		if sl := &fn.Slots[i]; sl.Kind == plan.Obj && sl.Last >= 0 && int(sl.Last) < len(fn.Body) {
+			c := &fr.calls[sl.Last]
+			c.dying = append(c.dying, plan.SlotID(i))
+		}
+	}
 	for i := range fn.Body {
 		if err := s.prepareInstr(b, fr, i, volatile); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
@@ -107,10 +108,14 @@ func (s *Session) step(b *binding, fr *frame, i int) error {
 	}
 	if c.dynamic {
 		for p, sl := range in.Out {
-			if sl != plan.None && fr.fn.Slots[sl].Alias == plan.None {
-				fr.vals[sl] = c.Out[p]
+			if sl != plan.None && !c.planned[p].Present() {
+				s.put(fr, sl, c.Out[p])
+				c.Out[p] = tensor.Value{}
 			}
 		}
+	}
+	if c.dying != nil {
+		s.drop(fr, c)
 	}
 	return nil
 }
@@ -141,19 +146,7 @@ func (s *Session) ready(b *binding, fr *frame, i int) error {
 	if err := s.prepare(b, fr, i); err != nil {
 		return err
 	}
-	if b.scratch > len(s.scratch) {
-		s.scratch = tensor.AlignedBytes(b.scratch)
-	}
-	return nil
-}
-
-// checkAlloc bounds one value made at run time by the session's limit.
-func (s *Session) checkAlloc(d dtype.DType, dims []int) error {
-	n, ok := tensor.Count(dims)
-	if !ok || s.memLimit > 0 && int64(d.Bytes(n)) > s.memLimit {
-		return &diag.Error{Kind: diag.Limit, Port: "memory for one value", Have: fmt.Sprintf("%v%v", d, dims), Want: fmt.Sprintf("at most %d bytes", s.memLimit)}
-	}
-	return nil
+	return s.needScratch(b.scratch)
 }
 
 // settle moves what a reference function gave elsewhere into the planned
@@ -179,12 +172,12 @@ func (s *Session) settle(fr *frame, in *plan.Instr, c *call) error {
 }
 
 func (s *Session) copyValue(fr *frame, in *plan.Instr) error {
-	src, dst := &fr.vals[in.In[0]], &fr.vals[in.Out[0]]
+	src := &fr.vals[in.In[0]]
 	if fr.fn.Slots[in.Out[0]].Kind == plan.Buf {
-		copy(dst.Tensor.Bytes(), src.Tensor.Bytes())
+		copy(fr.vals[in.Out[0]].Tensor.Bytes(), src.Tensor.Bytes())
 		return nil
 	}
-	*dst = src.Clone()
+	s.put(fr, in.Out[0], src.Clone())
 	return nil
 }
 
@@ -262,12 +255,20 @@ func (c *callCtx) Region(i int, in, out []tensor.Value) error {
 	return nil
 }
 
-// RegionTypes gives the result types of region i, for loops that never run.
+// RegionTypes gives the result types of region i, for loops that never run;
+// extents whose symbols are bound are numbers.
 func (c *callCtx) RegionTypes(i int) []tensor.Type {
 	fn := c.b.frames[c.fr.fn.Body[c.i].Bodies[i]].fn
 	out := make([]tensor.Type, len(fn.Results))
 	for j, r := range fn.Results {
-		out[j] = fn.Slots[r].Type
+		t := fn.Slots[r].Type
+		t.Dims = slices.Clone(t.Dims)
+		for k, d := range t.Dims {
+			if n, err := d.Eval(c.s.env); err == nil {
+				t.Dims[k] = shape.Int(n)
+			}
+		}
+		out[j] = t
 	}
 	return out
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mlc-go/mlc/ir/diag"
-	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/plan"
 	"github.com/mlc-go/mlc/runtime/pool"
@@ -21,7 +20,8 @@ type Session struct {
 	m        *Model
 	pool     *pool.Pool
 	threads  int
-	memLimit int64
+	memLimit int64 // bytes
+	held     int64 // bytes of what the run itself made
 	ctx      context.Context
 	arena    []byte
 	scratch  []byte
@@ -29,13 +29,15 @@ type Session struct {
 	symv     []int64
 	bound    []bool
 	states   []tensor.Value
+	spare    []tensor.Value // per state: memory for its next value
 	prof     func(fn, instr int, took time.Duration)
 }
 
 // NewSession makes a session of so many threads (at least 1). memLimit bounds
-// the bytes of intermediate values, 0 for no bound.
+// the bytes of intermediate values: 0 for the machine's memory or 16 GiB,
+// whichever is less, negative for no bound.
 func (m *Model) NewSession(threads int, memLimit int64) *Session {
-	s := &Session{m: m, threads: max(1, threads), memLimit: memLimit,
+	s := &Session{m: m, threads: max(1, threads), memLimit: limitFor(memLimit),
 		symv: make([]int64, len(m.prog.Syms)), bound: make([]bool, len(m.prog.Syms))}
 	if threads > 1 {
 		s.pool = pool.New(threads)
@@ -54,39 +56,6 @@ func (s *Session) Close() {
 
 // OnProfile has f called after every instruction; nil switches it off.
 func (s *Session) OnProfile(f func(fn, instr int, took time.Duration)) { s.prof = f }
-
-// Reset gives every state its initial value.
-func (s *Session) Reset() {
-	s.states = s.states[:0]
-	for i := range s.m.prog.States {
-		st := &s.m.prog.States[i]
-		if st.Init >= 0 {
-			s.states = append(s.states, s.m.consts[st.Init].Clone())
-			continue
-		}
-		dims := make([]int, len(st.Type.Dims))
-		for k, d := range st.Type.Dims {
-			n, _ := d.Const()
-			if k == st.GrowAxis {
-				n = 0
-			}
-			dims[k] = int(n)
-		}
-		s.states = append(s.states, tensor.V(tensor.New(st.Type.DType, dims...)))
-	}
-}
-
-// State gives the current value of state i; it is valid until the next Run.
-func (s *Session) State(i int) tensor.Value { return s.states[i] }
-
-// SetState replaces the value of state i by a copy of v. Error: another type.
-func (s *Session) SetState(i int, v tensor.Value) error {
-	if v.Kind != tensor.KindTensor || v.Tensor.DType() != s.m.prog.States[i].Type.DType || v.Tensor.Rank() != len(s.m.prog.States[i].Type.Dims) {
-		return diag.New(diag.Shape, "state %s: have %v, want %v", s.m.prog.States[i].Name, v.Type(), s.m.prog.States[i].Type)
-	}
-	s.states[i] = v.Clone()
-	return nil
-}
 
 // Run computes main: in holds a value per parameter (those of states are
 // ignored), out receives one per result, valid until the next Run. Errors:
@@ -122,28 +91,7 @@ func (s *Session) Run(ctx context.Context, in, out []tensor.Value) (err error) {
 	for i, r := range main.Results {
 		out[i] = fr.vals[r]
 	}
-	return s.keepStates(main, out)
-}
-
-// keepStates copies the results that are written to states.
-func (s *Session) keepStates(main *plan.Func, out []tensor.Value) error {
-	for i, st := range main.Writes {
-		if st < 0 {
-			continue
-		}
-		old, v := &s.states[st].Tensor, &out[i].Tensor
-		for k, d := range s.m.prog.States[st].Type.Dims {
-			if hi, ok := d.Const(); ok && int64(v.Dim(k)) > hi {
-				return &diag.Error{Kind: diag.Limit, Node: "state " + s.m.prog.States[st].Name, Have: fmt.Sprint(v.Dims()), Want: "at most " + s.m.prog.States[st].Type.String()}
-			}
-		}
-		if slices.Equal(old.Dims(), v.Dims()) && old.DType() != dtype.String {
-			copy(old.Bytes(), v.Bytes())
-			continue
-		}
-		s.states[st] = out[i].Clone()
-	}
-	return nil
+	return s.keepStates(out)
 }
 
 // bindSyms checks the inputs against main's parameter types and binds the
@@ -216,12 +164,18 @@ func (s *Session) binding() (*binding, error) {
 		if slices.Equal(b.syms, s.symv) {
 			copy(s.bindings[1:i+1], s.bindings[:i])
 			s.bindings[0] = b
+			if i > 0 {
+				s.forget(s.bindings[1])
+			}
 			return b, nil
 		}
 	}
 	b, err := s.bind()
 	if err != nil {
 		return nil, err
+	}
+	if len(s.bindings) > 0 {
+		s.forget(s.bindings[0])
 	}
 	if len(s.bindings) == keptBindings {
 		s.bindings = s.bindings[:keptBindings-1]

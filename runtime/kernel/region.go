@@ -10,3 +10,11 @@ import "github.com/mlc-go/mlc/ir/tensor"
 type RegionTyper interface {
 	RegionTypes(i int) []tensor.Type
 }
+
+// Holder is what a Ctx may offer that bounds the memory of a run: a function
+// that keeps values beside its outputs (the scanned values of a loop) asks for
+// their bytes first, and gives them back as a negative number. Error: kind
+// Limit.
+type Holder interface {
+	Hold(bytes int64) error
+}

@@ -57,9 +57,12 @@ func Layout(f *Func, env Env) (*Frame, error) {
 		}
 		n, ok := tensor.Count(dims)
 		if !ok {
-			return nil, &diag.Error{Kind: diag.Shape, Node: fmt.Sprintf("value %q", s.Name), Have: fmt.Sprint(dims), Want: "extents of 0 or more that fit memory"}
+			return nil, badExtents(s, dims)
 		}
-		size := (s.Type.DType.Bytes(n) + bufAlign - 1) &^ (bufAlign - 1)
+		size, err := bufSize(s, n)
+		if err != nil {
+			return nil, err
+		}
 		owner[i] = len(bufs)
 		bufs = append(bufs, buf{slot: i, size: size, first: s.First, last: s.Last})
 	}
@@ -70,8 +73,15 @@ func Layout(f *Func, env Env) (*Frame, error) {
 			if f.Slots[r].Kind == Buf && owner[r] >= 0 {
 				b := &bufs[owner[r]]
 				b.first, b.last = min(b.first, s.First), max(b.last, s.Last)
-				n, _ := tensor.Count(fr.Dims[i])
-				b.size = max(b.size, (s.Type.DType.Bytes(n)+bufAlign-1)&^(bufAlign-1))
+				n, ok := tensor.Count(fr.Dims[i])
+				if !ok {
+					return nil, badExtents(s, fr.Dims[i])
+				}
+				size, err := bufSize(s, n)
+				if err != nil {
+					return nil, err
+				}
+				b.size = max(b.size, size)
 			}
 		}
 	}
@@ -101,8 +111,8 @@ func Layout(f *Func, env Env) (*Frame, error) {
 		})
 		placed = slices.Insert(placed, at, i)
 		fr.Size = max(fr.Size, b.off+b.size)
-		if fr.Size > maxFrame || fr.Size < 0 {
-			return nil, &diag.Error{Kind: diag.Limit, Port: "memory for intermediate values", Have: "more than can be addressed", Want: "less"}
+		if fr.Size > maxFrame {
+			return nil, tooLarge("intermediate values")
 		}
 	}
 	for i := range bufs {
@@ -116,6 +126,23 @@ func Layout(f *Func, env Env) (*Frame, error) {
 		}
 	}
 	return fr, nil
+}
+
+// bufSize is the room for n elements of slot s.
+func bufSize(s *Slot, n int) (int, error) {
+	size := s.Type.DType.Bytes(n)
+	if size > maxFrame {
+		return 0, tooLarge(fmt.Sprintf("value %q", s.Name))
+	}
+	return (size + bufAlign - 1) &^ (bufAlign - 1), nil
+}
+
+func tooLarge(what string) error {
+	return &diag.Error{Kind: diag.Limit, Port: "memory for " + what, Have: "more than can be addressed", Want: "less"}
+}
+
+func badExtents(s *Slot, dims []int) error {
+	return &diag.Error{Kind: diag.Shape, Node: fmt.Sprintf("value %q", s.Name), Have: fmt.Sprint(dims), Want: "extents of 0 or more that fit memory"}
 }
 
 // Root follows aliases to the slot that owns the memory.

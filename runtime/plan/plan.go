@@ -45,7 +45,8 @@ type Const struct {
 // State is a value kept from run to run.
 type State struct {
 	Name     string
-	Type     tensor.Type // largest extents
+	Type     tensor.Type // largest extents, all known
+	Lo       []int64     // smallest extents; those of zeros, which a state begins with
 	Init     int         // index of a constant, -1: zeros
 	GrowAxis int         // -1: replaced as a whole
 }
@@ -74,7 +75,7 @@ type Slot struct {
 	Type   tensor.Type
 	Index  int    // of Fixed and Held
 	Name   string // of the value it holds, for people
-	Alias  SlotID // of Buf and Obj: same memory as that slot (view, in place); None: its own
+	Alias  SlotID // of Buf: the same memory as that slot, which has its own (view, in place); None: its own
 	Layout string // "" is row-major
 	First  int32  // position of the instruction that writes it (-1: before the first)
 	Last   int32  // position of the last instruction that reads it, aliases included; len(Body) for results

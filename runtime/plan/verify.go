@@ -4,26 +4,29 @@ import (
 	"fmt"
 
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
-// Verify checks that every index in p lies inside what it points to, that
-// aliases end, and that live ranges cover reads: what a runtime trusts. Error:
-// kind BadModel, naming the function and instruction.
+// Verify checks what a runtime trusts, whoever wrote p: every index lies
+// inside what it points to, aliases end at a slot with memory of its own that
+// may be written where it is written, live ranges cover reads, bodies form a
+// tree, types are whole. Extents and element types of calls are the kernels'
+// to check, when they are prepared. Error: kind BadModel, naming the function
+// and instruction.
 func Verify(p *Program) error {
 	if len(p.Funcs) == 0 {
 		return diag.New(diag.BadModel, "program has no function")
 	}
-	for i, s := range p.States {
-		if s.Init < -1 || s.Init >= len(p.Consts) || !s.Type.Ranked() || s.GrowAxis >= len(s.Type.Dims) {
-			return diag.New(diag.BadModel, "state %d is malformed", i)
-		}
-		if _, ok := s.Type.Static(); !ok {
-			return diag.New(diag.BadModel, "state %s has open extents", s.Name)
+	for _, part := range []func(*Program) error{verifySyms, verifyConsts, verifyStates} {
+		if err := part(p); err != nil {
+			return diag.New(diag.BadModel, "%v", err)
 		}
 	}
+	owned := make([]bool, len(p.Funcs)) // by an instruction
 	for id, f := range p.Funcs {
-		v := verifier{p: p, f: f, id: id}
+		v := verifier{p: p, f: f, id: id, owned: owned}
 		if err := v.function(); err != nil {
 			return diag.New(diag.BadModel, "function %d (%s): %v", id, f.Name, err)
 		}
@@ -31,38 +34,93 @@ func Verify(p *Program) error {
 	return nil
 }
 
+func verifySyms(p *Program) error {
+	seen := make(map[string]bool, len(p.Syms))
+	for i, s := range p.Syms {
+		if s.Name == "" || seen[s.Name] || s.Lo < 0 || s.Hi < s.Lo {
+			return fmt.Errorf("symbol %d (%q, %d..%d) is malformed", i, s.Name, s.Lo, s.Hi)
+		}
+		seen[s.Name] = true
+	}
+	return nil
+}
+
+func verifyConsts(p *Program) error {
+	for i := range p.Consts {
+		c := &p.Consts[i]
+		if _, ok := tensor.Count(c.Dims); !ok || !c.DType.Valid() || c.Data == nil {
+			return fmt.Errorf("constant %d (%s) is malformed", i, c.Name)
+		}
+	}
+	return nil
+}
+
+func verifyStates(p *Program) error {
+	for i, s := range p.States {
+		hi, ok := s.Type.Static()
+		if !ok || !s.Type.DType.Valid() || len(s.Lo) != len(hi) || s.Init < -1 || s.Init >= len(p.Consts) || s.GrowAxis < -1 || s.GrowAxis >= len(hi) {
+			return fmt.Errorf("state %d (%s) is malformed", i, s.Name)
+		}
+		for k := range hi {
+			if s.Lo[k] < 0 || s.Lo[k] > int64(hi[k]) {
+				return fmt.Errorf("state %d (%s): axis %d is of %d..%d", i, s.Name, k, s.Lo[k], hi[k])
+			}
+		}
+		if s.Init < 0 {
+			continue
+		}
+		c := &p.Consts[s.Init]
+		if c.DType != s.Type.DType || len(c.Dims) != len(hi) {
+			return fmt.Errorf("state %d (%s) of %v begins as %v%v", i, s.Name, s.Type, c.DType, c.Dims)
+		}
+		for k, n := range c.Dims {
+			if int64(n) < s.Lo[k] || n > hi[k] {
+				return fmt.Errorf("state %d (%s) of %v begins as %v%v", i, s.Name, s.Type, c.DType, c.Dims)
+			}
+		}
+	}
+	return nil
+}
+
 type verifier struct {
-	p  *Program
-	f  *Func
-	id int
+	p     *Program
+	f     *Func
+	id    int
+	owned []bool
 }
 
 func (v *verifier) function() error {
 	f := v.f
+	if v.id > 0 && !v.owned[v.id] {
+		return fmt.Errorf("no instruction runs it")
+	}
 	if v.id == 0 && len(f.Names) != len(f.Params)+len(f.Results) {
 		return fmt.Errorf("%d names for %d parameters and results", len(f.Names), len(f.Params)+len(f.Results))
 	}
-	if len(f.Writes) != len(f.Results) {
-		return fmt.Errorf("%d state writes for %d results", len(f.Writes), len(f.Results))
+	if err := v.writes(); err != nil {
+		return err
 	}
-	for _, w := range f.Writes {
-		if w < -1 || w >= len(v.p.States) {
-			return fmt.Errorf("state %d", w)
+	for _, s := range f.Results {
+		if !v.has(s) || f.Slots[s].Last != int32(len(f.Body)) {
+			return fmt.Errorf("result is slot %d, or it does not live to the end", s)
 		}
+	}
+	param := make([]bool, len(f.Slots))
+	for _, s := range f.Params {
+		if !v.has(s) || param[s] {
+			return fmt.Errorf("parameter is slot %d, or twice", s)
+		}
+		if k := f.Slots[s].Kind; k != Input && (k != Held || v.id != 0) {
+			return fmt.Errorf("parameter slot %d is no input", s)
+		}
+		param[s] = true
 	}
 	for i := range f.Slots {
+		if k := f.Slots[i].Kind; (k == Input || k == Held) && !param[i] {
+			return fmt.Errorf("slot %d is an input, but no parameter", i) // its extents would not be checked
+		}
 		if err := v.slot(SlotID(i)); err != nil {
 			return fmt.Errorf("slot %d: %w", i, err)
-		}
-	}
-	for _, s := range append(append([]SlotID{}, f.Params...), f.Results...) {
-		if !v.has(s) {
-			return fmt.Errorf("parameter or result is slot %d", s)
-		}
-	}
-	for _, s := range f.Params {
-		if k := f.Slots[s].Kind; k != Input && k != Held {
-			return fmt.Errorf("parameter slot %d is no input", s)
 		}
 	}
 	for i := range f.Body {
@@ -73,21 +131,46 @@ func (v *verifier) function() error {
 	return nil
 }
 
+// writes checks that main alone writes states, each once.
+func (v *verifier) writes() error {
+	if len(v.f.Writes) != len(v.f.Results) {
+		return fmt.Errorf("%d state writes for %d results", len(v.f.Writes), len(v.f.Results))
+	}
+	written := make([]bool, len(v.p.States))
+	for _, w := range v.f.Writes {
+		if w == -1 {
+			continue
+		}
+		if w < 0 || w >= len(written) || written[w] || v.id != 0 {
+			return fmt.Errorf("writes state %d", w)
+		}
+		written[w] = true
+	}
+	return nil
+}
+
 func (v *verifier) has(s SlotID) bool { return s >= 0 && int(s) < len(v.f.Slots) }
 
 func (v *verifier) slot(i SlotID) error {
 	s := &v.f.Slots[i]
+	if err := wholeType(s.Type); err != nil {
+		return err
+	}
 	switch s.Kind {
 	case Fixed:
 		if s.Index < 0 || s.Index >= len(v.p.Consts) {
 			return fmt.Errorf("constant %d", s.Index)
 		}
-		if c := &v.p.Consts[s.Index]; !s.Type.IsTensor() || s.Type.DType != c.DType {
-			return fmt.Errorf("type %v of a constant of %v", s.Type, c.DType)
+		c := &v.p.Consts[s.Index]
+		if d, ok := shape.Consts(s.Type.Dims); !s.Type.Ranked() || !ok || s.Type.DType != c.DType || fmt.Sprint(d) != fmt.Sprint(c.Dims) {
+			return fmt.Errorf("type %v of a constant of %v%v", s.Type, c.DType, c.Dims)
 		}
 	case Held:
 		if s.Index < 0 || s.Index >= len(v.p.States) {
 			return fmt.Errorf("state %d", s.Index)
+		}
+		if st := &v.p.States[s.Index]; !s.Type.Ranked() || s.Type.DType != st.Type.DType {
+			return fmt.Errorf("type %v of a state of %v", s.Type, st.Type)
 		}
 	case Buf:
 		if !s.Type.Ranked() || s.Type.DType.Bits() == 0 {
@@ -103,29 +186,59 @@ func (v *verifier) slot(i SlotID) error {
 	if s.Kind != Buf {
 		return fmt.Errorf("only a buffer may be an alias")
 	}
-	steps := 0
-	for r := i; v.f.Slots[r].Alias != None; steps++ {
-		if r = v.f.Slots[r].Alias; !v.has(r) || steps > len(v.f.Slots) {
-			return fmt.Errorf("alias of slot %d", r)
-		}
+	if !v.has(s.Alias) || v.f.Slots[s.Alias].Alias != None {
+		return fmt.Errorf("alias of slot %d, which has no memory of its own", s.Alias)
 	}
-	root := &v.f.Slots[v.f.Root(i)]
+	root := &v.f.Slots[s.Alias]
 	if root.Kind == Obj || !root.Type.Ranked() || root.Type.DType != s.Type.DType {
 		return fmt.Errorf("alias of %v as %v", root.Type, s.Type)
 	}
 	return nil
 }
 
+// wholeType checks a type all the way down.
+func wholeType(t tensor.Type) error {
+	for e := &t; ; e = e.Elem {
+		switch e.Kind {
+		case tensor.KindNone:
+			return nil
+		case tensor.KindTensor:
+			if !e.DType.Valid() {
+				return fmt.Errorf("no element type")
+			}
+			return nil
+		}
+		if e.Elem == nil {
+			return fmt.Errorf("a container of nothing")
+		}
+	}
+}
+
 func (v *verifier) instr(i int) error {
 	in := &v.f.Body[i]
 	for _, s := range in.In {
-		if s != None && (!v.has(s) || v.f.Slots[s].Kind == Buf && v.f.Slots[s].Last < int32(i)) {
-			return fmt.Errorf("reads slot %d outside its range", s)
+		if s == None {
+			continue
+		}
+		if !v.has(s) {
+			return fmt.Errorf("reads slot %d", s)
+		}
+		if k := v.f.Slots[s].Kind; (k == Buf || k == Obj) && v.f.Slots[s].Last < int32(i) {
+			return fmt.Errorf("reads slot %d after its range", s)
 		}
 	}
+	if in.Op == Dim && len(in.Out) > 0 {
+		return fmt.Errorf("malformed dim")
+	}
 	for _, s := range in.Out {
-		if s != None && (!v.has(s) || v.f.Slots[s].Kind != Buf && v.f.Slots[s].Kind != Obj) {
-			return fmt.Errorf("writes slot %d", s)
+		if s == None {
+			continue
+		}
+		if !v.has(s) || v.f.Slots[s].Kind != Buf && v.f.Slots[s].Kind != Obj || v.f.Slots[v.f.Root(s)].Kind != v.f.Slots[s].Kind {
+			return fmt.Errorf("writes slot %d", s) // or through it what is not the run's own
+		}
+		if first := v.f.Slots[s].First; first > int32(i) || v.f.Slots[s].Last < int32(i) {
+			return fmt.Errorf("writes slot %d outside its range", s)
 		}
 	}
 	for _, k := range in.Consts {
@@ -133,24 +246,38 @@ func (v *verifier) instr(i int) error {
 			return fmt.Errorf("constant %d", k)
 		}
 	}
+	return v.opcode(in)
+}
+
+func (v *verifier) opcode(in *Instr) error {
 	switch in.Op {
 	case Call, Region:
 		if len(in.Alts) == 0 {
 			return fmt.Errorf("no kernel")
 		}
-		if in.Op == Region && (in.NIn < 0 || in.NIn > len(in.In) || len(in.Bodies) == 0) {
+		if in.Op == Call {
+			if len(in.Bodies) > 0 || in.NIn != 0 {
+				return fmt.Errorf("a call with bodies")
+			}
+			return nil
+		}
+		if in.NIn < 0 || in.NIn > len(in.In) || len(in.Bodies) == 0 {
 			return fmt.Errorf("malformed region")
 		}
 		for _, b := range in.Bodies {
-			if b <= v.id || b >= len(v.p.Funcs) { // bodies follow their function: no recursion
+			// Bodies follow their function and belong to one instruction: they
+			// form a tree, so that there is no recursion.
+			if b <= v.id || b >= len(v.p.Funcs) || v.owned[b] {
 				return fmt.Errorf("body %d", b)
 			}
+			v.owned[b] = true
 			if n := len(v.p.Funcs[b].Params); n < len(in.In)-in.NIn {
 				return fmt.Errorf("body %d takes %d values, want at least %d", b, n, len(in.In)-in.NIn)
 			}
 		}
 	case Dim:
-		if len(in.In) != 1 || in.In[0] == None || in.Sym < 0 || in.Sym >= len(v.p.Syms) || in.Axis < 0 || in.Axis >= v.f.Slots[in.In[0]].Type.Rank() {
+		if len(in.In) != 1 || in.In[0] == None || in.Sym < 0 || in.Sym >= len(v.p.Syms) || v.p.Syms[in.Sym].Entry ||
+			in.Axis < 0 || in.Axis >= v.f.Slots[in.In[0]].Type.Rank() {
 			return fmt.Errorf("malformed dim")
 		}
 	case Copy:
@@ -158,7 +285,7 @@ func (v *verifier) instr(i int) error {
 			return fmt.Errorf("malformed copy")
 		}
 		a, b := v.f.Slots[in.In[0]].Type, v.f.Slots[in.Out[0]].Type
-		if v.f.Slots[in.Out[0]].Kind == Buf && (a.Kind != tensor.KindTensor || a.DType != b.DType) {
+		if v.f.Slots[in.Out[0]].Kind == Buf && (a.Kind != tensor.KindTensor || a.DType != b.DType || a.DType == dtype.String) {
 			return fmt.Errorf("copies %v to %v", a, b)
 		}
 	default:

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
@@ -49,19 +50,23 @@ func prepareConv(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
 		return nil, err
 	}
 	s := &convolution{g: g}
+	if c.Out[0].Tensor.Len() == 0 {
+		return s, nil
+	}
 	p := gemm.Params{M: g.m / g.group, N: g.oh * g.ow, K: g.c / g.group * g.taps(), LdC: g.oh * g.ow}
-	if have := c.Consts[0].Len(); have != g.m*p.K {
-		return nil, &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("%d elements", have), Want: fmt.Sprint(g.m * p.K)}
+	if err := checkFilters(c, g.m, g.c/g.group, g.kh, g.kw); err != nil {
+		return nil, err
 	}
 	if s.end, err = gemm.NewEnding(c, f, 1, 1, 1, 1); err != nil {
 		return nil, err
 	}
 	var offs *offsets
 	pointwise := g.taps() == 1 && g.sh == 1 && g.sw == 1 && g.pt == 0 && g.pl == 0 && g.oh == g.h && g.ow == g.w
-	if s.planes.direct = pointwise; !pointwise && p.N > 0 {
+	if s.planes.direct = pointwise; !pointwise {
 		s.planes = newPlanes(&g)
-		if g.c/g.group*s.planes.size() > math.MaxInt32-slack {
-			return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(g.c / g.group * s.planes.size()), Want: "less than 2^31"}
+		dims := []int{g.c / g.group, s.planes.rows, s.planes.ld()}
+		if n, ok := tensor.Count(dims); !ok || n > math.MaxInt32-slack {
+			return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
 		}
 		offs = newOffsets(&g, &s.planes)
 		if !s.planes.direct {
@@ -85,6 +90,17 @@ func prepareConv(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
 	return s, nil
 }
 
+// checkFilters compares the packed filters with the extents of what they hold.
+func checkFilters(c *kernel.Call, dims ...int) error {
+	if len(c.Consts) == 0 || c.Consts[0].DType() != dtype.F32 {
+		return diag.New(diag.Internal, "convolution without filters of f32")
+	}
+	if n, ok := tensor.Count(dims); !ok || n != c.Consts[0].Len() {
+		return &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("%d elements", c.Consts[0].Len()), Want: fmt.Sprintf("%d of %v", n, dims)}
+	}
+	return nil
+}
+
 // spread decides how many workers take units at the same time, and how many
 // threads work on one unit, which is so many multiply-adds.
 func spread(units, macs, threads int) (workers, each int) {
@@ -100,6 +116,9 @@ func align(n int) int { return (n + 15) &^ 15 }
 
 func runConv(c *kernel.Call) {
 	s := c.State.(*convolution)
+	if len(s.workers) == 0 { // the output is empty
+		return
+	}
 	s.call = c
 	s.end.Bind(c)
 	units := s.g.n * s.g.group
@@ -126,7 +145,7 @@ func (s *convolution) unit(u, worker int, p *pool.Pool) {
 	switch {
 	case s.planes.direct:
 		w.src.B, w.pat.src = x, x
-	case j.N > 0:
+	default:
 		w.arr.src, w.arr.dst = x, scratch[:s.arranged]
 		p.Run(cg, &w.arr)
 		w.pat.src, scratch = scratch[:s.arranged], scratch[s.arranged:]

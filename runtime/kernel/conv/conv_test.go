@@ -193,7 +193,7 @@ func TestPrepareChecks(t *testing.T) {
 	}{
 		{"fits", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{k.Tensor}, Attrs: at}, ""},
 		{"output", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{x}, Consts: []tensor.Tensor{k.Tensor}, Attrs: at}, "output on spatial axis 0: have 5, want 3"},
-		{"filters", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{y.Tensor}, Attrs: at}, "W: have 54 elements, want 108"},
+		{"filters", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{y.Tensor}, Attrs: at}, "W: have 54 elements, want 108 of [6 2 3 3]"},
 		{"kernel", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{k.Tensor}}, "convolution of f32[1,4,5,5] to f32[1,6,3,3] with a kernel of []"},
 		{"epilogue", kernel.Call{In: []tensor.Value{x}, Out: []tensor.Value{y}, Consts: []tensor.Tensor{k.Tensor},
 			Attrs: attr.Map{"kernel_shape": attr.Ints(3, 3), "group": attr.Int(2), eltwise.AttrProg: attr.Strs("add %0 %1")}}, "%1 is not computed yet"},

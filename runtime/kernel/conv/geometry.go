@@ -2,6 +2,7 @@ package conv
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -25,93 +26,72 @@ type geometry struct {
 
 func (g *geometry) taps() int { return g.kh * g.kw }
 
-// axis is one spatial axis: input, output, kernel, stride, dilation, padding at
-// the beginning.
-type axis struct{ in, out, k, s, d, p int }
-
 // geometryOf reads the attributes of an ONNX Conv or ConvTranspose, of which
 // kernel_shape must be given, and checks them against the extents of In[0] and
 // Out[0].
 func geometryOf(c *kernel.Call, transposed bool) (g geometry, err error) {
+	if len(c.In) < 1 || len(c.Out) != 1 {
+		return g, diag.New(diag.Internal, "convolution with %d inputs and %d outputs", len(c.In), len(c.Out))
+	}
 	x, y, kd := &c.In[0].Tensor, &c.Out[0].Tensor, c.Attrs.Ints("kernel_shape")
 	rank := len(kd)
 	if x.Rank() != rank+2 || y.Rank() != rank+2 || rank < 1 || rank > 2 || x.DType() != dtype.F32 || y.DType() != dtype.F32 {
 		return g, diag.New(diag.Internal, "convolution of %v to %v with a kernel of %v", x.Type(), y.Type(), kd)
 	}
-	ax := [2]axis{{1, 1, 1, 1, 1, 0}, {}}
+	ax := [2]kernel.Window{{In: 1, K: 1, Stride: 1, Dil: 1}}
 	for i := range rank {
-		a := axis{in: x.Dim(2 + i), out: y.Dim(2 + i), k: int(kd[i]), s: listed(c.Attrs, "strides", i, 1), d: listed(c.Attrs, "dilations", i, 1)}
-		if transposed {
-			err = a.placeTransposed(c.Attrs, i, rank)
-		} else {
-			err = a.place(c.Attrs, i, rank)
-		}
+		w, err := kernel.WindowOf(c.Attrs, i, rank, x.Dim(2+i), kd[i])
 		if err != nil {
 			return g, err
 		}
-		ax[2-rank+i] = a
+		out := w.Out()
+		if transposed {
+			if out, err = placeTransposed(&w, c.Attrs, i); err != nil {
+				return g, err
+			}
+		}
+		if have := y.Dim(2 + i); have != out {
+			return g, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("output on spatial axis %d", i), Have: fmt.Sprint(have), Want: fmt.Sprint(out)}
+		}
+		ax[2-rank+i] = w
 	}
 	v, u := ax[0], ax[1]
-	g = geometry{n: x.Dim(0), c: x.Dim(1), h: v.in, w: u.in, m: y.Dim(1), oh: v.out, ow: u.out, kh: v.k, kw: u.k,
-		sh: v.s, sw: u.s, dh: v.d, dw: u.d, pt: v.p, pl: u.p, group: max(1, c.Attrs.Int("group"))}
+	g = geometry{n: x.Dim(0), c: x.Dim(1), h: v.In, w: u.In, m: y.Dim(1), oh: 1, ow: y.Dim(rank + 1), kh: v.K, kw: u.K,
+		sh: v.Stride, sw: u.Stride, dh: v.Dil, dw: u.Dil, pt: v.Pad, pl: u.Pad, group: max(1, c.Attrs.Int("group"))}
+	if rank == 2 {
+		g.oh = y.Dim(2)
+	}
 	if g.n != y.Dim(0) || g.c%g.group != 0 || g.m%g.group != 0 {
 		return g, &diag.Error{Kind: diag.Shape, Port: "batch and channels", Have: fmt.Sprintf("%v to %v", x.Dims(), y.Dims()), Want: fmt.Sprintf("one batch, multiples of group %d", g.group)}
 	}
 	return g, nil
 }
 
-// listed is element i of an attribute, def where it is missing.
-func listed(a attr.Map, name string, i, def int) int {
-	if v := a.Ints(name); i < len(v) {
-		return int(v[i])
+// placeTransposed sets the padding of spatial axis i of a ConvTranspose and
+// gives the extent of its output.
+func placeTransposed(w *kernel.Window, at attr.Map, i int) (out int, err error) {
+	var extra, want int64
+	if v := at.Ints("output_padding"); i < len(v) {
+		extra = v[i]
 	}
-	return def
-}
-
-// place finds the padding of axis i and checks the output extent.
-func (a *axis) place(at attr.Map, i, rank int) error {
-	span := (a.k-1)*a.d + 1
-	begin, end := listed(at, "pads", i, 0), listed(at, "pads", rank+i, 0)
-	switch mode := at.Str("auto_pad"); mode {
-	case "VALID":
-		begin, end = 0, 0
-	case "SAME_UPPER", "SAME_LOWER":
-		begin, end = split((a.in+a.s-1)/a.s*a.s-a.s+span-a.in, mode == "SAME_UPPER")
+	shape := at.Ints("output_shape")
+	if len(shape) > 0 {
+		want = shape[min(i, len(shape)-1)]
 	}
-	a.p = begin
-	want := 0
-	if room := a.in + begin + end - span; room >= 0 {
-		want = room/a.s + 1
+	full := int64(w.Stride)*int64(w.In-1) + extra + int64(w.Span())
+	if min(extra, want) < 0 || max(extra, want, full) > math.MaxInt32 {
+		return 0, &diag.Error{Kind: diag.Limit, Port: fmt.Sprintf("output on spatial axis %d", i), Have: fmt.Sprint(max(extra, want, full)), Want: "0 to 2^31-1"}
 	}
-	if a.out != want {
-		return &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("output on spatial axis %d", i), Have: fmt.Sprint(a.out), Want: fmt.Sprint(want)}
-	}
-	return nil
-}
-
-// placeTransposed is place for ConvTranspose.
-func (a *axis) placeTransposed(at attr.Map, i, rank int) error {
-	full := a.s*(a.in-1) + listed(at, "output_padding", i, 0) + (a.k-1)*a.d + 1
-	begin, end := listed(at, "pads", i, 0), listed(at, "pads", rank+i, 0)
-	want := a.out
-	switch mode := at.Str("auto_pad"); {
-	case len(at.Ints("output_shape")) > 0:
-		want = listed(at, "output_shape", i, 0)
-		begin, end = split(full-want, mode == "SAME_UPPER")
-	case mode == "SAME_UPPER" || mode == "SAME_LOWER":
-		want = a.in * a.s
-		begin, end = split(full-want, mode == "SAME_UPPER")
-	case mode == "VALID":
-		begin, end = 0, 0
-		want = full
+	mode := at.Str("auto_pad")
+	switch {
+	case len(shape) > 0:
+	case kernel.SamePads(mode):
+		want = int64(w.In) * int64(w.Stride)
 	default:
-		want = full - begin - end
+		return int(full) - w.Pad - w.PadEnd, nil
 	}
-	a.p = begin
-	if a.out != want {
-		return &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("output on spatial axis %d", i), Have: fmt.Sprint(a.out), Want: fmt.Sprint(want)}
-	}
-	return nil
+	w.Pad, w.PadEnd = split(int(full-want), mode == "SAME_UPPER")
+	return int(want), nil
 }
 
 // split halves a padding; the odd element goes to the end (upper) or to the

@@ -1,9 +1,6 @@
 package conv
 
 import (
-	"fmt"
-
-	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
@@ -71,11 +68,14 @@ func prepareTransposed(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, er
 		return nil, err
 	}
 	cg, mg, n := g.c/g.group, g.m/g.group, g.h*g.w
-	if have := c.Consts[0].Len(); have != g.c*mg*g.taps() {
-		return nil, &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("%d elements", have), Want: fmt.Sprint(g.c * mg * g.taps())}
+	if err := checkFilters(c, g.c, mg, g.kh, g.kw); err != nil {
+		return nil, err
 	}
 	threads := c.Pool.Threads()
 	s := &transposed{g: g, block: mg}
+	if c.Out[0].Tensor.Len() == 0 {
+		return s, nil
+	}
 	if per := g.taps() * max(1, n); s.block*per > productsMax {
 		s.block = max(1, productsMax/per)
 	}
@@ -106,6 +106,9 @@ func prepareTransposed(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, er
 
 func runTransposed(c *kernel.Call) {
 	s := c.State.(*transposed)
+	if len(s.workers) == 0 { // the output is empty
+		return
+	}
 	s.call = c
 	s.end.Bind(c)
 	c.Pool.Run(s.g.n*s.g.group*s.blocks, s)

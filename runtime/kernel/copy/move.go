@@ -1,6 +1,8 @@
 package copy
 
 import (
+	"math"
+
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
@@ -239,7 +241,7 @@ func operand(c *kernel.Call, i int) (v []int, ok bool, err error) {
 }
 
 // clamp keeps positions within what an int can add up.
-func clamp(v int64) int { return int(min(max(v, -1<<30), 1<<30)) }
+func clamp(v int64) int { return int(min(max(v, -math.MaxInt>>3), math.MaxInt>>3)) }
 
 func wrongOut(op string, have, want []int) error {
 	return diag.New(diag.Shape, "%s: output is %v, want %v", op, have, want)

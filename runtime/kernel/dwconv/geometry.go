@@ -5,6 +5,8 @@ import (
 
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/kernel"
 )
 
 // Budgets that choose strips and tasks by the extents alone.
@@ -13,7 +15,6 @@ const (
 	blockFloats = 2 << 10  // sums of narrow rows before they are packed
 	wideRow     = 64       // rows from here on are written where they belong
 	grain       = 1 << 16  // multiply-adds that are worth a task
-	maxTaps     = 1 << 16
 )
 
 // geometry is a depthwise convolution, its axes numbered 0 for y and 1 for x.
@@ -49,43 +50,31 @@ func newGeometry(a attr.Map, x, w, y []int) (*geometry, error) {
 	if group != g.c || w[1] != 1 || g.c == 0 || g.m%g.c != 0 || y[0] != g.n || y[1] != g.m {
 		return nil, diag.New(diag.Shape, "dwconv: X %v, W %v, Y %v of %d groups are no depthwise convolution", x, w, y, group)
 	}
-	list := func(name string, i, missing int) int {
-		if v := a.Ints(name); i < len(v) {
-			return int(v[i])
-		}
-		return missing
-	}
-	mode := a.Str("auto_pad")
 	for i := range 2 {
-		g.stride[i], g.dil[i] = list("strides", i, 1), list("dilations", i, 1)
-		if g.stride[i] < 1 || g.dil[i] < 1 || g.k[i] < 1 || g.k[i] > maxTaps {
-			return nil, diag.New(diag.Shape, "dwconv: strides %v, dilations %v, kernel %v", g.stride, g.dil, g.k)
+		v, err := kernel.WindowOf(a, i, 2, g.in[i], int64(g.k[i]))
+		if err != nil {
+			return nil, err
 		}
-		span := (g.k[i]-1)*g.dil[i] + 1
-		begin, end := list("pads", i, 0), list("pads", i+2, 0)
-		switch mode {
-		case "VALID":
-			begin, end = 0, 0
-		case "SAME_UPPER", "SAME_LOWER":
-			total := max(0, ((g.in[i]+g.stride[i]-1)/g.stride[i]-1)*g.stride[i]+span-g.in[i])
-			begin = total / 2
-			if mode == "SAME_LOWER" {
-				begin = total - total/2
-			}
-			end = total - begin
+		if have, want := g.out[i], v.Out(); have != want {
+			return nil, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("dwconv output, spatial axis %d", i), Have: fmt.Sprint(have), Want: fmt.Sprint(want)}
 		}
-		want := 0
-		if room := g.in[i] + begin + end - span; room >= 0 {
-			want = room/g.stride[i] + 1
-		}
-		if begin < 0 || end < 0 || g.out[i] != want {
-			return nil, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("dwconv output, spatial axis %d", i), Have: fmt.Sprint(g.out[i]), Want: fmt.Sprint(want)}
-		}
-		g.pads[i] = begin
+		g.stride[i], g.dil[i], g.pads[i] = v.Stride, v.Dil, v.Pad
 	}
 	g.taps = g.k[0] * g.k[1]
+	if g.n*g.m*g.out[0]*g.out[1] == 0 { // no task
+		return g, nil
+	}
 	g.layOut()
+	if dims := []int{len(g.phases), g.rows, g.width}; !fits(dims) {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "dwconv: elements of the padded input of a strip", Have: fmt.Sprint(dims), Want: "less than 2^29"}
+	}
 	return g, nil
+}
+
+// fits bounds the scratch of a worker.
+func fits(dims []int) bool {
+	n, ok := tensor.Count(dims)
+	return ok && n < 1<<29
 }
 
 // layOut decides the padded image and the split into strips and tasks.

@@ -48,6 +48,9 @@ type mulShape struct {
 }
 
 func shapeOf(c *kernel.Call) (s mulShape, err error) {
+	if len(c.In) < 2 || len(c.Out) != 1 {
+		return s, diag.New(diag.Internal, "product with %d inputs and %d outputs", len(c.In), len(c.Out))
+	}
 	a, b, y := &c.In[0].Tensor, &c.In[1].Tensor, &c.Out[0].Tensor
 	bad := func() (mulShape, error) {
 		return s, &diag.Error{Kind: diag.Shape, Port: "product", Have: fmt.Sprintf("%v by %v to %v", a.Type(), b.Type(), y.Type()), Want: "matrices that fit"}
@@ -147,6 +150,9 @@ func prepareMatMul(c *kernel.Call, m *Micro, f *eltwise.Funcs) (any, error) {
 	s, err := shapeOf(c)
 	if err != nil {
 		return nil, err
+	}
+	if c.Out[0].Tensor.Len() == 0 { // whatever the extents say, nothing to do
+		return &matmul{}, nil
 	}
 	p := Params{M: s.m, N: s.n, K: s.k, LdA: s.k, LdC: s.n}
 	if s.swap {

@@ -24,6 +24,9 @@ type product struct {
 }
 
 func prepareProduct(c *kernel.Call, m *Micro, f *eltwise.Funcs) (any, error) {
+	if len(c.In) < 1 || len(c.Out) != 1 || len(c.Consts) < 1 || c.Consts[0].DType() != dtype.F32 {
+		return nil, diag.New(diag.Internal, "product with %d inputs, %d constants and %d outputs", len(c.In), len(c.Consts), len(c.Out))
+	}
 	a, y := &c.In[0].Tensor, &c.Out[0].Tensor
 	ra, ry := a.Rank(), y.Rank()
 	if ra < 1 || ra != ry || a.DType() != dtype.F32 || y.DType() != dtype.F32 {

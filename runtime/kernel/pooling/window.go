@@ -5,6 +5,7 @@ import (
 
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/runtime/kernel"
 )
 
 // window is the geometry of a pool, axis 0 for y and 1 for x. An image of rank
@@ -26,22 +27,19 @@ func newWindow(a attr.Map, x, y []int) (w window, err error) {
 	w.in[0], w.out[0], w.k[0], w.stride[0], w.dil[0] = 1, 1, 1, 1, 1
 	for i := range n {
 		j := 2 - n + i
-		list := func(name string, i, missing int) int {
-			if v := a.Ints(name); i < len(v) {
-				return int(v[i])
-			}
-			return missing
+		k := int64(0)
+		if ks := a.Ints("kernel_shape"); i < len(ks) {
+			k = ks[i]
 		}
-		w.in[j], w.out[j] = x[2+i], y[2+i]
-		w.k[j], w.stride[j], w.dil[j] = list("kernel_shape", i, 0), list("strides", i, 1), list("dilations", i, 1)
-		w.pad[j], w.padEnd[j] = list("pads", i, 0), list("pads", n+i, 0)
-		if w.k[j] < 1 || w.stride[j] < 1 || w.dil[j] < 1 || w.pad[j] < 0 || w.padEnd[j] < 0 {
-			return w, diag.New(diag.Shape, "pool: kernel %v, strides %v, dilations %v, pads %v", w.k, w.stride, w.dil, w.pad)
+		v, err := kernel.WindowOf(a, i, n, x[2+i], k)
+		if err != nil {
+			return w, err
 		}
-		want := w.place(a, j)
-		if have, span := w.in[j]+w.pad[j]+w.padEnd[j], (w.k[j]-1)*w.dil[j]+1; have < span && !samePads(a) {
-			return w, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("padded input on spatial axis %d", i), Have: fmt.Sprint(have), Want: fmt.Sprintf("at least the window's %d", span)}
+		w.in[j], w.out[j], w.k[j], w.stride[j], w.dil[j], w.pad[j], w.padEnd[j] = v.In, y[2+i], v.K, v.Stride, v.Dil, v.Pad, v.PadEnd
+		if have := v.In + v.Pad + v.PadEnd; have < v.Span() && !kernel.SamePads(a.Str("auto_pad")) {
+			return w, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("padded input on spatial axis %d", i), Have: fmt.Sprint(have), Want: fmt.Sprintf("at least the window's %d", v.Span())}
 		}
+		want := extent(a, &v)
 		if y[2+i] != want {
 			return w, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("pool output, spatial axis %d", i), Have: fmt.Sprint(y[2+i]), Want: fmt.Sprint(want)}
 		}
@@ -52,37 +50,14 @@ func newWindow(a attr.Map, x, y []int) (w window, err error) {
 	return w, nil
 }
 
-// samePads says whether auto_pad pads for an extent that depends on the strides alone.
-func samePads(a attr.Map) bool {
-	mode := a.Str("auto_pad")
-	return mode == "SAME_UPPER" || mode == "SAME_LOWER"
-}
-
-// place decides the pads of axis j where auto_pad does, and gives the extent
-// of the result.
-func (w *window) place(a attr.Map, j int) int {
-	span := (w.k[j]-1)*w.dil[j] + 1
-	switch mode := a.Str("auto_pad"); {
-	case samePads(a):
-		out := (w.in[j] + w.stride[j] - 1) / w.stride[j]
-		total := max(0, (out-1)*w.stride[j]+span-w.in[j])
-		w.pad[j] = total / 2
-		if mode == "SAME_LOWER" {
-			w.pad[j] = total - total/2
-		}
-		w.padEnd[j] = total - w.pad[j]
-		return out
-	case mode == "VALID":
-		w.pad[j], w.padEnd[j] = 0, 0
+// extent is the extent of the result along an axis. With ceil_mode the last
+// window may overhang, but starts before the end padding.
+func extent(a attr.Map, v *kernel.Window) int {
+	if !a.Bool("ceil_mode") || kernel.SamePads(a.Str("auto_pad")) {
+		return v.Out()
 	}
-	room := w.in[j] + w.pad[j] + w.padEnd[j] - span
-	if room < 0 {
-		return 0
-	}
-	if a.Bool("ceil_mode") { // the last window may overhang, but starts before the end padding
-		room = min(room+w.stride[j]-1, w.in[j]+w.pad[j]-1)
-	}
-	return room/w.stride[j] + 1
+	room := v.In + v.Pad + v.PadEnd - v.Span()
+	return min(room+v.Stride-1, v.In+v.Pad-1)/v.Stride + 1
 }
 
 // taps is the range of taps of output position o on axis j that lie inside.

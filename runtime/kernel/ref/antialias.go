@@ -28,7 +28,10 @@ func (r *resizer) antialias(y, x *tensor.Tensor) {
 		}
 	}
 	for i, v := range cur {
-		storeRounded(y, i, v)
+		if y.DType().IsInt() {
+			v = math.RoundToEven(v)
+		}
+		storeWithin(y, i, v)
 	}
 }
 
@@ -41,7 +44,7 @@ func (r *resizer) filterAxis(x []float64, outer, inner int, g *gridAxis) []float
 		fill := r.coord == "tf_crop_and_resize" && !(at >= 0 && at <= float64(g.in-1))
 		at = min(max(at, -4), float64(g.in)+4)
 		left := int(math.Ceil(at)) - 1
-		first := r.filter(&w, at-float64(left), g.scale)
+		first := r.filter(&w, at-float64(left), float64(g.scale))
 		if r.exclude {
 			for i := range w {
 				if p := left + first + i; p < 0 || p >= g.in {

@@ -45,6 +45,12 @@ func Loop(c kernel.Ctx, in, out []tensor.Value, _ attr.Map) error {
 	iter, _ = iter.View()
 	going, _ = going.View()
 	copy(l.args[2:], in[min(2, len(in)):])
+	h, _ := c.(kernel.Holder)
+	defer func() {
+		if h != nil {
+			h.Hold(-l.held)
+		}
+	}()
 	for i := int64(0); i < trips && cond; i++ {
 		if err := c.Err(); err != nil {
 			return err
@@ -56,7 +62,7 @@ func Loop(c kernel.Ctx, in, out []tensor.Value, _ attr.Map) error {
 		if err := c.Region(0, l.args, l.res); err != nil {
 			return err
 		}
-		if cond, err = l.after(int(i&1), present(in, 1)); err != nil {
+		if cond, err = l.after(h, int(i&1), present(in, 1)); err != nil {
 			return err
 		}
 	}
@@ -99,12 +105,16 @@ type loopRun struct {
 	args, res []tensor.Value
 	keep      [2][]tensor.Value
 	scans     [][]tensor.Tensor
+	held      int64 // bytes of scans
 }
+
+// scanCost is about what a kept value takes beside its elements.
+const scanCost = 128
 
 // after takes over the results of an iteration; set is which kept values it
 // may overwrite. It says whether the region wants to go on; heed is false
 // where the operator has no condition and only the trip count decides.
-func (l *loopRun) after(set int, heed bool) (cond bool, err error) {
+func (l *loopRun) after(h kernel.Holder, set int, heed bool) (cond bool, err error) {
 	if l.res[0].Kind != tensor.KindTensor || l.res[0].Tensor.Len() != 1 {
 		return false, diag.New(diag.Shape, "condition of the body is %v, want one bool", l.res[0].Type())
 	}
@@ -120,6 +130,13 @@ func (l *loopRun) after(set int, heed bool) (cond bool, err error) {
 		}
 		if s := l.scans[i]; len(s) > 0 && (s[0].DType() != r.Tensor.DType() || !slices.Equal(s[0].Dims(), r.Tensor.Dims())) {
 			return false, diag.New(diag.Shape, "scan output %d has shape %v in iteration %d, %v before", i, r.Tensor.Dims(), len(s), s[0].Dims())
+		}
+		if h != nil {
+			n := scanCost + int64(r.Tensor.DType().Bytes(r.Tensor.Len()))
+			if err := h.Hold(n); err != nil {
+				return false, err
+			}
+			l.held += n
 		}
 		l.scans[i] = append(l.scans[i], r.Tensor.Clone())
 	}

@@ -77,7 +77,7 @@ func Tanh(c kernel.Ctx, in, out []tensor.Value, _ attr.Map) error {
 var TanhDesc = kernel.Desc{ID: "ref.Tanh", Op: "ref.Tanh", Ref: Tanh}
 
 // Gelu is x times the normal distribution function, or its tanh
-// approximation.
+// approximation; NaN at -Inf, as the formula is.
 func Gelu(c kernel.Ctx, in, out []tensor.Value, a attr.Map) error {
 	if a.Str("approximate") == "tanh" {
 		return unary(c, in, out, geluTanh, nil)
@@ -90,16 +90,10 @@ var GeluDesc = kernel.Desc{ID: "ref.Gelu", Op: "ref.Gelu", Ref: Gelu}
 
 // gelu uses erfc, which keeps its accuracy where 1+erf cancels.
 func gelu(x float64) float64 {
-	if x < -40 { // -inf*0
-		return math.Copysign(0, -1)
-	}
 	return 0.5 * x * vecmath.Erfc64(-x*(1/math.Sqrt2))
 }
 
 func geluTanh(x float64) float64 {
-	if x < -40 {
-		return math.Copysign(0, -1)
-	}
 	cube := float64(x * x * x)
 	return 0.5 * x * (1 + vecmath.Tanh64(sqrt2OverPi*(x+float64(0.044715*cube))))
 }

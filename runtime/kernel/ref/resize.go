@@ -11,7 +11,9 @@ import (
 
 // Resize samples its input on another grid: nearest, linear or cubic, axis by
 // axis. Inputs: X, roi, scales, sizes; one of scales and sizes is given (an
-// empty tensor counts as absent). Coordinates are computed in float64.
+// empty tensor counts as absent). Coordinates are computed in float32, as
+// peers do: the rounding of a quotient like 1.5/0.6 decides which element is
+// nearest.
 func Resize(c kernel.Ctx, in, out []tensor.Value, a attr.Map) error {
 	x := &in[0].Tensor
 	if err := rankFits(x.Rank()); err != nil {
@@ -63,9 +65,9 @@ func ResizeExtent(n int64, scale float32) int64 {
 // gridAxis is how one axis of the result maps to the input.
 type gridAxis struct {
 	in, out int
-	scale   float64
-	width   float64 // of the result before rounding down
-	lo, hi  float64 // region of interest, normalized
+	scale   float32
+	width   float32 // of the result before rounding down
+	lo, hi  float32 // region of interest, normalized
 	same    bool    // copied as it is
 }
 
@@ -89,7 +91,7 @@ type resizer struct {
 func (r *resizer) identity(x *tensor.Tensor) {
 	r.rank = x.Rank()
 	for k, n := range x.Dims() {
-		r.grid[k] = gridAxis{in: n, out: n, scale: 1, width: float64(n), hi: 1, same: true}
+		r.grid[k] = gridAxis{in: n, out: n, scale: 1, width: float32(n), hi: 1, same: true}
 	}
 }
 
@@ -100,8 +102,8 @@ func (r *resizer) scale(k int, s float32) error {
 	if !(s > 0) || n < 0 || n > maxElems {
 		return diag.New(diag.Shape, "scale %v of axis %d", s, k)
 	}
-	g.out, g.scale = satInt(n), float64(s)
-	g.width = float64(g.scale * float64(g.in))
+	g.out, g.scale = satInt(n), s
+	g.width = s * float32(g.in)
 	g.same = s == 1
 	return nil
 }
@@ -131,7 +133,7 @@ func (r *resizer) axes(in []tensor.Value, a attr.Map) error {
 	case byScale && in[2].Tensor.Len() != n, bySize && in[3].Tensor.Len() != n, roi && (!present(in, 1) || in[1].Tensor.Len() != 2*n):
 		return diag.New(diag.Shape, "scales, sizes or roi do not fit %d axes", n)
 	}
-	fit := math.NaN()
+	fit := float32(math.NaN())
 	policy := a.Str("keep_aspect_ratio_policy")
 	for i := range n {
 		k, err := axis(i)
@@ -152,7 +154,7 @@ func (r *resizer) axes(in []tensor.Value, a attr.Map) error {
 		}
 		if roi {
 			g := &r.grid[k]
-			g.lo, g.hi = in[1].Tensor.Float(i), in[1].Tensor.Float(n+i)
+			g.lo, g.hi = float32(in[1].Tensor.Float(i)), float32(in[1].Tensor.Float(n+i))
 			g.same = g.same && g.lo == 0 && g.hi == 1
 		}
 	}
@@ -162,8 +164,8 @@ func (r *resizer) axes(in []tensor.Value, a attr.Map) error {
 	for i := range n {
 		k, _ := axis(i)
 		g := &r.grid[k]
-		g.scale, g.width = fit, float64(fit*float64(g.in))
-		g.out = int(min(g.width+0.5, float64(math.MaxInt32)))
+		g.scale, g.width = fit, fit*float32(g.in)
+		g.out = int(min(float64(g.width)+0.5, float64(math.MaxInt32)))
 		g.same = fit == 1 && g.lo == 0 && g.hi == 1
 	}
 	return nil
@@ -177,15 +179,19 @@ func (r *resizer) size(k int, n int64) error {
 	}
 	g.out, g.same = int(n), int(n) == g.in
 	if g.in > 0 {
-		g.scale = float64(n) / float64(g.in)
+		g.scale = float32(n) / float32(g.in)
 	}
-	g.width = float64(n)
+	g.width = float32(n)
 	return nil
 }
 
 // origin is the coordinate in the input of position o of the result.
 func (r *resizer) origin(g *gridAxis, o int) float64 {
-	x, last := float64(o), float64(g.in-1)
+	return float64(r.origin32(g, float32(o), float32(g.in-1)))
+}
+
+// origin32 takes the position in the result and the last one of the input.
+func (r *resizer) origin32(g *gridAxis, x, last float32) float32 {
 	switch r.coord {
 	case "asymmetric":
 		return x / g.scale
@@ -196,15 +202,15 @@ func (r *resizer) origin(g *gridAxis, o int) float64 {
 		return x * last / (g.width - 1)
 	case "tf_crop_and_resize":
 		if g.width == 1 {
-			return float64((g.hi-g.lo)*last/2) + float64(g.lo*last)
+			return (g.lo + g.hi) / 2 * last
 		}
-		return float64(x*(g.hi-g.lo)*last/(g.width-1)) + float64(g.lo*last)
+		return float32(g.lo*last) + x*(g.hi-g.lo)*last/(g.width-1)
 	case "pytorch_half_pixel":
 		if g.out <= 1 {
 			return 0
 		}
 	case "half_pixel_symmetric":
-		return float64(float64(g.in)/2*(1-float64(g.out)/g.width)) + (x+0.5)/g.scale - 0.5
+		return float32(float32(g.in)/2*(1-float32(g.out)/g.width)) + (x+0.5)/g.scale - 0.5
 	}
 	return (x+0.5)/g.scale - 0.5
 }

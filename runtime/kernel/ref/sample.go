@@ -138,7 +138,7 @@ func (s *sampler) combine(i int) {
 		for j := range s.n {
 			v += float64(s.w[j] * s.x.Float(p*s.xPlane+s.off[j]))
 		}
-		storeRounded(s.y, p*s.yPlane+i, v)
+		storeWithin(s.y, p*s.yPlane+i, v)
 	}
 }
 
@@ -150,14 +150,14 @@ func (s *sampler) none() float64 {
 	return 0
 }
 
-// storeRounded stores v; integers round to nearest even and saturate.
-func storeRounded(t *tensor.Tensor, i int, v float64) {
+// storeWithin stores v; integers drop its fraction and saturate.
+func storeWithin(t *tensor.Tensor, i int, v float64) {
 	d := t.DType()
 	if !d.IsInt() {
 		t.SetFloat(i, v)
 		return
 	}
-	v = math.RoundToEven(v)
+	v = math.Trunc(v)
 	lo, hi := d.IntRange()
 	switch {
 	case v != v:

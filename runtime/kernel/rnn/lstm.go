@@ -1,6 +1,7 @@
 package rnn
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/mlc-go/mlc/ir/diag"
@@ -66,6 +67,9 @@ func (b *biasRows) Apply(c []float32, ld, _, rows, col, cols int) {
 const littleStep = 1 << 21
 
 func prepare(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
+	if len(c.In) < 1 || len(c.Consts) < 3 {
+		return nil, diag.New(diag.Internal, "lstm with %d inputs and %d constants", len(c.In), len(c.Consts))
+	}
 	x := &c.In[0].Tensor
 	if x.Rank() != 3 || x.DType() != dtype.F32 {
 		return nil, diag.New(diag.Internal, "lstm of %v", x.Type())
@@ -81,6 +85,9 @@ func prepare(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
 	s.hidden = c.Consts[2].Len() / (4 * dirs)
 	if err := s.check(c, dirs); err != nil {
 		return nil, err
+	}
+	if s.batch == 0 || s.hidden == 0 { // no state to step
+		s.steps = 0
 	}
 	h4, threads := 4*s.hidden, c.Pool.Threads()
 	s.apart = dirs == 2 && threads >= 2 && s.batch*h4*s.hidden < littleStep
@@ -113,6 +120,12 @@ func (s *lstm) check(c *kernel.Call, dirs int) error {
 	bad := func(what string, have any, want any) error {
 		return &diag.Error{Kind: diag.Shape, Port: what, Have: fmt.Sprint(have), Want: fmt.Sprint(want)}
 	}
+	if err := f32s(c); err != nil {
+		return err
+	}
+	if _, ok := tensor.Count([]int{s.steps, s.batch, h4}); !ok {
+		return bad("gates", []int{s.steps, s.batch, h4}, "extents that fit")
+	}
 	if n := c.Consts[0].Len(); n != dirs*gemm.PackedB(s.width, h4) {
 		return bad("packed elements of W", n, dirs*gemm.PackedB(s.width, h4))
 	}
@@ -134,6 +147,31 @@ func (s *lstm) check(c *kernel.Call, dirs int) error {
 		}
 	}
 	return nil
+}
+
+// f32s checks the element types of all that a plan hands over.
+func f32s(c *kernel.Call) error {
+	check := func(t *tensor.Tensor, want dtype.DType) error {
+		if t.DType() != want && t.Valid() {
+			return &diag.Error{Kind: diag.Internal, Port: "lstm", Have: t.DType().String(), Want: want.String()}
+		}
+		return nil
+	}
+	var errs []error
+	for i := range c.Consts {
+		errs = append(errs, check(&c.Consts[i], dtype.F32))
+	}
+	for i := range c.In {
+		want := dtype.F32
+		if i == 1 {
+			want = dtype.I32
+		}
+		errs = append(errs, check(&c.In[i].Tensor, want))
+	}
+	for i := range c.Out {
+		errs = append(errs, check(&c.Out[i].Tensor, dtype.F32))
+	}
+	return errors.Join(errs...)
 }
 
 // align rounds up to whole cache lines of float32.

@@ -1,0 +1,35 @@
+# Short names for Go tools; none of these is needed to build or to test.
+T ?= 30s
+
+.PHONY: check test golden fuzz bench gen docs full
+
+check:
+	.ci/run lint
+	go test ./tools/...
+	.ci/run cross
+
+test:
+	go test ./...
+
+golden:
+	go test ./ir/... ./passes -update
+
+fuzz:
+	go run ./tools/full -fresh -job '^fuzz/' -fuzz $(T)
+
+bench:
+	go test ./runtime/kernel/gemm -run '^$$' -bench .
+	go run ./tools/mlc bench testdata/models/digits.onnx testdata/models/tagger.onnx --duration 2s
+
+gen:
+	go test ./runtime/kernel/all -run TestGenRef -update
+	go run ./tools/asmgen
+	go run ./tools/mkmodels
+	$(MAKE) docs
+
+docs:
+	go run ./tools/opdoc
+	go test ./tools/mlc/cli -run TestDocsFresh -update
+
+full:
+	go run ./tools/full
