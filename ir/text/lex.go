@@ -190,15 +190,3 @@ func (l *lexer) number() string {
 	}
 	return string(l.src[start:l.i])
 }
-
-// position is line:column of an offset, both from 1, columns in bytes.
-func (l *lexer) position(pos int) (line, col int) {
-	line, col = 1, 1
-	for _, c := range l.src[:min(pos, len(l.src))] {
-		col++
-		if c == '\n' {
-			line, col = line+1, 1
-		}
-	}
-	return line, col
-}

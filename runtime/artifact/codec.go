@@ -110,15 +110,22 @@ func list[T any](c *codec, v *[]T, each func(*T)) {
 			c.fail("a list of %d in %d bytes", n, len(c.b))
 			return
 		}
-		*v = nil
-		if n > 0 {
-			*v = make([]T, n)
+		// The slice grows as elements come in: what the length says may be a lie,
+		// and an element may be much larger than its bytes here.
+		*v = make([]T, 0, min(n, 64))
+		for range n {
+			if c.err != nil {
+				return
+			}
+			*v = append(*v, *new(T))
+			each(&(*v)[len(*v)-1])
 		}
+		if n == 0 {
+			*v = nil
+		}
+		return
 	}
 	for i := range *v {
-		if c.err != nil {
-			return
-		}
 		each(&(*v)[i])
 	}
 }

@@ -81,7 +81,9 @@ func Write(w io.WriteSeeker, p *plan.Program, r Recipe) (int64, error) {
 		off += uint64(len(b) + n)
 	}
 	c := &codec{}
-	c.index(&r, p, &secs)
+	if c.index(&r, p, &secs); c.err != nil {
+		return 0, diag.New(diag.Internal, "program cannot be written: %v", c.err)
+	}
 	if _, err := w.Write(c.b); err != nil {
 		return 0, err
 	}

@@ -103,6 +103,9 @@ func (s *Session) fill(b *binding, fr *frame) error {
 			fr.vals[i] = s.m.consts[sl.Index]
 		case rk == plan.Fixed && fr.place.Dims[i] != nil:
 			t := s.m.consts[fn.Slots[root].Index].Tensor
+			if n, ok := tensor.Count(fr.place.Dims[i]); !ok || n != t.Len() {
+				return diag.New(diag.Shape, "value %q: %v of the elements of %v", sl.Name, fr.place.Dims[i], t.Dims())
+			}
 			if t.DType() == dtype.String {
 				v, err := t.View(fr.place.Dims[i]...)
 				if err != nil {

@@ -52,6 +52,9 @@ func New(p *plan.Program, set *kernel.Set, f cpu.Features) (*Model, error) {
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
+	if err := startable(p); err != nil {
+		return nil, err
+	}
 	for i := range p.Consts {
 		v, err := loadConst(&p.Consts[i])
 		if err != nil {
@@ -60,6 +63,24 @@ func New(p *plan.Program, set *kernel.Set, f cpu.Features) (*Model, error) {
 		m.consts = append(m.consts, v)
 	}
 	return m, nil
+}
+
+// startable says whether the states that sessions begin with fit a machine.
+func startable(p *plan.Program) error {
+	limit, total := limitFor(0), int64(0)
+	for i := range p.States {
+		dims := make([]int, len(p.States[i].Lo))
+		for k, n := range p.States[i].Lo {
+			dims[k] = int(n)
+		}
+		n, ok := tensor.Count(dims)
+		if b := int64(p.States[i].Type.DType.Bytes(n)); !ok || b > limit-total {
+			return &diag.Error{Kind: diag.Limit, Node: fmt.Sprintf("state %q", p.States[i].Name), Port: "memory", Have: fmt.Sprintf("%v%v", p.States[i].Type.DType, dims), Want: fmt.Sprintf("at most %d bytes for all states", limit)}
+		} else {
+			total += b
+		}
+	}
+	return nil
 }
 
 func missing(in *plan.Instr, set *kernel.Set, f cpu.Features) *diag.Error {

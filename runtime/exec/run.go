@@ -21,14 +21,12 @@ func (s *Session) enter(b *binding, fr *frame, params []tensor.Value) error {
 	for i, p := range fn.Params {
 		if fn.Slots[p].Kind == plan.Held {
 			fr.vals[p] = s.states[fn.Slots[p].Index]
-		} else {
-			fr.vals[p] = params[i]
+			continue
 		}
-	}
-	for i := range fn.Slots { // states read without being parameters
-		if fn.Slots[i].Kind == plan.Held {
-			fr.vals[i] = s.states[fn.Slots[i].Index]
+		if fr.id > 0 && !fr.takes(p, &params[i]) {
+			return &diag.Error{Kind: diag.Shape, Node: fmt.Sprintf("value %q of a branch or loop", fn.Slots[p].Name), Have: params[i].Type().String(), Want: fn.Slots[p].Type.String()}
 		}
+		fr.vals[p] = params[i]
 	}
 	for _, v := range fr.fresh {
 		if err := s.review(fr, v); err != nil {
@@ -51,6 +49,27 @@ func (s *Session) enter(b *binding, fr *frame, params []tensor.Value) error {
 		}
 	}
 	return nil
+}
+
+// takes says whether v is what parameter p of a body was prepared for: what a
+// loop carries may change from one iteration to the next, but not more than
+// its type says.
+func (fr *frame) takes(p plan.SlotID, v *tensor.Value) bool {
+	t := &fr.fn.Slots[p].Type
+	if t.Kind == tensor.KindNone {
+		return true
+	}
+	if v.Kind != t.Kind {
+		return v.Kind == tensor.KindNone && t.Kind == tensor.KindOptional
+	}
+	if t.Kind != tensor.KindTensor {
+		return true
+	}
+	if v.Tensor.DType() != t.DType || t.Ranked() && v.Tensor.Rank() != len(t.Dims) {
+		return false
+	}
+	dims := fr.place.Dims[p]
+	return dims == nil || slices.Equal(v.Tensor.Dims(), dims)
 }
 
 // review points a view at what it aliases now.

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -69,6 +70,9 @@ func (s *Session) Run(ctx context.Context, in, out []tensor.Value) (err error) {
 			err = r
 		default:
 			err = diag.New(diag.Internal, "%v", r)
+		}
+		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = ctx.Err()
 		}
 		s.ctx = nil
 	}()

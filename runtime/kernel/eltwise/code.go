@@ -175,9 +175,7 @@ func (c *compiler) step(i int, s Step, toOut bool) {
 			in.x, in.y = vector(s.X), vector(s.Y)
 		}
 	}
-	for _, t := range temps {
-		c.free = append(c.free, t)
-	}
+	c.free = append(c.free, temps...)
 	for k, a := range [2]Arg{s.X, s.Y} {
 		if k >= s.Op.Values() || a.Val < 0 || c.last[a.Val] != i || k == 1 && s.Y == s.X {
 			continue

@@ -22,7 +22,7 @@ const epiChunk = 512
 // convolution [N, M, OH, OW] a row is a channel of one image and a column a
 // pixel; for a product [..., M, N] they are its own.
 //
-// Apply may run on several goroutines at once; Bind may not.
+// Row may run on several goroutines at once; Bind may not.
 type Epilogue struct {
 	code   *code
 	in     []epiInput
@@ -40,7 +40,7 @@ type epiInput struct {
 // NewEpilogue prepares program p for outputs of extents out, of which the
 // first batchAxes axes count batches and the next rowAxes count rows. Operands
 // are of float32 or float16; only their types and extents are looked at.
-// threads is how many goroutines may Apply at once.
+// threads is how many goroutines may run Row at once.
 //
 // Errors: the program is wrong (BadModel); an operand does not broadcast
 // (Shape), or does so within the batches, the rows or the columns
@@ -187,20 +187,5 @@ func (e *Epilogue) release(slot int) {
 		if e.busy.CompareAndSwap(b, b&^(1<<slot)) {
 			return
 		}
-	}
-}
-
-// A Matrix is the epilogue of one batch, in the form that matrix products
-// call: see gemm.Epilogue.
-type Matrix struct {
-	E     *Epilogue
-	Batch int
-}
-
-// Apply finishes rows [row, row+rows) of columns [col, col+cols); c begins at
-// the first of them and has stride ld.
-func (m *Matrix) Apply(c []float32, ld, row, rows, col, cols int) {
-	for i := range rows {
-		m.E.Row(c[i*ld:][:cols], m.Batch, row+i, col)
 	}
 }

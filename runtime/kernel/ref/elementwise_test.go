@@ -223,3 +223,14 @@ func TestTinyFloatsRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// x*Phi(x) is NaN at -Inf by its formula, as in onnxruntime 1.32 and in the
+// kernels; far below zero it is -0.
+func TestGeluAtTheEnds(t *testing.T) {
+	for _, approximate := range []string{"none", "tanh"} {
+		y := call(t, Gelu, attr.Map{"approximate": attr.Str(approximate)}, tensor.MustOf([]float32{float32(math.Inf(-1)), float32(math.Inf(1)), -1e30, 1e30}, 4))
+		if v := y.Float(0); v == v || !math.IsInf(y.Float(1), 1) || y.Float(2) != 0 || y.Float(3) != float64(float32(1e30)) {
+			t.Errorf("%s: %v %v %v %v", approximate, y.Float(0), y.Float(1), y.Float(2), y.Float(3))
+		}
+	}
+}
