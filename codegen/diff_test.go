@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
@@ -140,9 +139,6 @@ func randomCalls(t *testing.T, m *ir.Module, seed uint64, ns ...int64) [][]tenso
 
 func TestRandomModulesRun(t *testing.T) {
 	n := uint64(120)
-	if os.Getenv("BIG") != "" {
-		n = 3000
-	}
 	if testing.Short() {
 		n = 20
 	}
@@ -263,9 +259,6 @@ func TestSamplesRun(t *testing.T) {
 	n := uint64(12)
 	if testing.Short() {
 		n = 2
-	}
-	if os.Getenv("BIG") != "" {
-		n = 500
 	}
 	for _, d := range ops.All() {
 		if !regular(d) || d.NumRegions > 0 || len(d.Out) == 0 {

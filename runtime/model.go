@@ -20,8 +20,7 @@ import (
 type Option func(*config)
 
 type config struct {
-	set   *kernel.Set
-	feats *cpu.Features
+	set *kernel.Set
 }
 
 // WithKernels runs the model with a Set of one's own: fewer kernels, or custom

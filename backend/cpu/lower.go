@@ -10,7 +10,6 @@ import (
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
-	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/plan"
@@ -445,6 +444,3 @@ func macs(n *ir.Node) int64 {
 
 // typeF32 is t with float32 elements.
 func typeF32(t ir.Type) ir.Type { return tensor.T(dtype.F32, t.Dims...) }
-
-// constDims gives the integers of dims that are all known.
-func constDims(ds []shape.Dim) ([]int, bool) { return shape.Consts(ds) }

@@ -14,7 +14,6 @@ type program struct {
 	operands []operand
 	steps    []step
 	vals     map[*ir.Value]arg // computed by the nodes so far
-	err      error
 }
 
 // operand is what the call reads: a value of the function, or a constant under

@@ -33,7 +33,7 @@ func transposeOp() *ir.OpDef {
 			perm := q.Attrs.Ints("perm")
 			seen := make([]bool, len(perm))
 			for _, p := range perm {
-				if r >= 0 && r != len(perm) || p < 0 || int(p) >= len(perm) || seen[p] {
+				if r >= 0 && r != len(perm) || p < 0 || p >= int64(len(perm)) || seen[p] {
 					return ir.Fault("perm", fmt.Sprint(perm), fmt.Sprintf("a permutation of the axes of %v", q.In[0].Type))
 				}
 				seen[p] = true

@@ -28,7 +28,7 @@ func TestWindowOf(t *testing.T) {
 		{a: attr.Map{"auto_pad": attr.Str("VALID"), "pads": attr.Ints(1, 1)}, in: 5, k: 3, at: 3},
 		{a: attr.Map{"strides": attr.Ints(0)}, in: 5, k: 3, bad: true},
 		{a: attr.Map{"pads": attr.Ints(-1, 0)}, in: 5, k: 3, bad: true},
-		{a: attr.Map{"pads": attr.Ints(0, 1 << 40)}, in: 5, k: 3, bad: true},
+		{a: attr.Map{"pads": attr.Ints(0, 1<<40)}, in: 5, k: 3, bad: true},
 		{a: attr.Map{"dilations": attr.Ints(1 << 19)}, in: 5, k: 1 << 19, bad: true},
 		{a: attr.Map{"dilations": attr.Ints(math.MinInt64)}, in: 5, k: 1, bad: true},
 		{a: attr.Map{}, in: 5, k: 0, bad: true},

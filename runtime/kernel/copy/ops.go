@@ -43,7 +43,7 @@ func prepareTranspose(c *kernel.Call) (any, error) {
 		}
 		seen := make([]bool, len(x))
 		for i, v := range p {
-			if v < 0 || int(v) >= len(x) || seen[v] {
+			if v < 0 || v >= int64(len(x)) || seen[v] {
 				return nil, diag.New(diag.Shape, "transpose: perm %v of rank %d", p, len(x))
 			}
 			perm[i], seen[v] = int(v), true

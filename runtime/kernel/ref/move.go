@@ -18,7 +18,8 @@ const maxElems = int64(1) << 40
 // outputOf is output with the extents checked first: for operators whose
 // result size comes from their operands' elements.
 func outputOf(c kernel.Ctx, out []tensor.Value, i int, d dtype.DType, dims ...int) (*tensor.Tensor, error) {
-	if n, ok := tensor.Count(dims); !ok || int64(n) > maxElems {
+	// MaxInt stands for whatever an int cannot hold (satInt).
+	if n, ok := tensor.Count(dims); !ok || int64(n) > maxElems || slices.Contains(dims, math.MaxInt) {
 		return nil, diag.New(diag.Limit, "a result of shape %v", slices.Clone(dims))
 	}
 	return output(c, out, i, d, dims...), nil

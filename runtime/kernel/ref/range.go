@@ -72,7 +72,7 @@ func RangeLen(start, limit, delta *tensor.Tensor) (int, error) {
 	if n != n || n > float64(maxElems) {
 		return 0, diag.New(diag.BadData, "a range of %v elements", n)
 	}
-	return int(max(n, 0)), nil
+	return satInt(int64(max(n, 0))), nil
 }
 
 // Size gives the number of elements as an i64 scalar.
