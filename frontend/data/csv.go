@@ -104,7 +104,7 @@ func (s *sheet) where(row int) string {
 }
 
 // ReadCSV reads a table whose columns become fields: columns of numbers f32[1]
-// with NaN where a value is missing, columns of text string[1] with "" where
+// with NaN where a value is missing, columns of text str[1] with "" where
 // it is missing, the target i64[] where it is a class (text, or whole numbers),
 // else f32[1]. A column holds numbers if most of its cells do: a cell that is
 // none is an error then, which names row and column, as are ragged rows and

@@ -243,7 +243,7 @@ func (r *Report) judge() {
 				add(3, "%s: class %s has %d samples, class %s %d", f.Name, lo.Name, lo.Count, hi.Name, hi.Count)
 			}
 		}
-		if !f.Target && f.Type == "string[1]" && f.Distinct > 10 && f.Distinct*2 > r.Samples {
+		if !f.Target && f.Type == "str[1]" && f.Distinct > 10 && f.Distinct*2 > r.Samples {
 			add(3, "%s: %d distinct texts: looks like a name, not a category", f.Name, f.Distinct)
 		}
 	}
