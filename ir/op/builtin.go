@@ -23,6 +23,7 @@ var families = []func() []*ir.OpDef{
 	poolOps,
 	normOps,
 	rnnOps,
+	lossOps,
 }
 
 // Builtin makes the table of all built-in operators.
