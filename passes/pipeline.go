@@ -55,6 +55,7 @@ func Pipeline() []Stage {
 			dce.Pass(),
 		}},
 		{Name: Optimized, Passes: []pass.Pass{
+			fuse.QGroup(),
 			fuse.Epilogue(),
 			fuse.Eltwise(),
 			canon.Order(),
@@ -82,6 +83,7 @@ func Order() []Constraint {
 		{"fuse-conv-bn", "fuse-norm-affine", "what can go into weights should not become arithmetic"},
 		{"expand-eltwise", "fuse-epilogue", "what it writes joins groups"},
 		{"fuse-norm-affine", "fuse-eltwise", "its Mul and Add join elementwise groups"},
+		{"fuse-qgroup", "fuse-epilogue", "an epilogue would hide a convolution from its QuantizeLinear"},
 		{"fuse-epilogue", "fuse-eltwise", "work beside a product is cheaper than a loop of its own"},
 		{"fuse-eltwise", "order-nodes", "the order of the result must not depend on how passes left it"},
 	}

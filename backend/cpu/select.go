@@ -28,6 +28,8 @@ var selectors = map[string]selector{
 	"Gelu": elementwise, "Elu": elementwise, "Selu": elementwise, "HardSigmoid": elementwise, "HardSwish": elementwise,
 	"Softplus": elementwise, "Softsign": elementwise, "Mish": elementwise, "Swish": elementwise,
 	"Cast": selectCast,
+
+	"QuantizeLinear": selectQuantize, "DequantizeLinear": selectDequantize,
 }
 
 // alts lists the kernels for an op and constant format, best first; nil if
@@ -84,6 +86,8 @@ func selectFused(fl *funcLowerer, n *ir.Node) (bool, error) {
 		return fl.anchor(n, nodes[0], nodes[1:])
 	case "eltwise":
 		return fl.eltwise(n, nodes)
+	case "qgroup":
+		return fl.qgroup(n, nodes)
 	}
 	return false, nil
 }

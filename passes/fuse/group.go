@@ -61,7 +61,9 @@ func group(c *rewrite.Ctx, kind string, nodes []*ir.Node) (*ir.Node, error) {
 	}
 	ir.ReplaceUses(old, out)
 	for i := len(nodes) - 1; i >= 0; i-- {
-		nodes[i].Remove()
+		if rewrite.Unread(nodes[i]) { // an operand's DequantizeLinear may have other readers
+			nodes[i].Remove()
+		}
 	}
 	return g, nil
 }

@@ -1,0 +1,4 @@
+package quant
+
+// AVX2 are the loops for the feature of that name.
+var AVX2 = Funcs{Requant: requant_avx2, RequantCols: requantCols_avx2, Quantize: quantize_avx2, Dequantize: dequantize_avx2, Add: add_avx2}

@@ -1,0 +1,4 @@
+package quant
+
+// NEON are the loops for the feature of that name.
+var NEON = Funcs{Requant: requant_neon, RequantCols: requantCols_neon, Quantize: quantize_neon, Dequantize: dequantize_neon, Add: add_neon}
