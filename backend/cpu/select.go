@@ -29,6 +29,9 @@ var selectors = map[string]selector{
 	"Softplus": elementwise, "Softsign": elementwise, "Mish": elementwise, "Swish": elementwise,
 	"Cast": selectCast,
 
+	"mlc.ConvGradX": selectConvGrad, "mlc.ConvGradW": selectConvGrad, "mlc.MaxPoolGrad": selectPoolGrad, "mlc.AveragePoolGrad": selectPoolGrad,
+	"Where": selectWhere, "Less": selectLess,
+
 	"QuantizeLinear": selectQuantize, "DequantizeLinear": selectDequantize,
 }
 

@@ -1,0 +1,41 @@
+package grad
+
+import (
+	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/runtime/kernel/conv"
+	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
+	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+)
+
+// The convolutions on gemm.AVX512_14x32.
+var (
+	Conv_14x32_avx512 = kernel.Desc{ID: "convopen.f32.14x32.avx512", Op: OpConv, Arch: "amd64", Needs: cpu.AVX2 | cpu.AVX512, Fast: true,
+		Prepare: convAVX512, Scratch: innerScratch, Run: runInner}
+	GradX_14x32_avx512 = kernel.Desc{ID: "convgradx.f32.14x32.avx512", Op: OpGradX, Arch: "amd64", Needs: cpu.AVX2 | cpu.AVX512, Fast: true,
+		Prepare: gradXAVX512, Scratch: innerScratch, Run: runInner}
+	GradW_14x32_avx512 = kernel.Desc{ID: "convgradw.f32.14x32.avx512", Op: OpGradW, Arch: "amd64", Needs: cpu.AVX2 | cpu.AVX512, Fast: true,
+		Prepare: gradWAVX512, Scratch: gradWScratch, Run: runGradW}
+)
+
+var avx512 = kernels{&conv.F32_14x32_avx512, &conv.TransposeF32_14x32_avx512, &dwconv.F32_avx512}
+
+func convAVX512(c *kernel.Call) (any, error)  { return prepareConv(c, avx512) }
+func gradXAVX512(c *kernel.Call) (any, error) { return prepareGradX(c, avx512) }
+func gradWAVX512(c *kernel.Call) (any, error) { return prepareGradW(c, &gemm.AVX512_14x32) }
+
+// The convolutions on gemm.AVX2_6x16.
+var (
+	Conv_6x16_avx2 = kernel.Desc{ID: "convopen.f32.6x16.avx2", Op: OpConv, Arch: "amd64", Needs: cpu.AVX2, Fast: true,
+		Prepare: convAVX2, Scratch: innerScratch, Run: runInner}
+	GradX_6x16_avx2 = kernel.Desc{ID: "convgradx.f32.6x16.avx2", Op: OpGradX, Arch: "amd64", Needs: cpu.AVX2, Fast: true,
+		Prepare: gradXAVX2, Scratch: innerScratch, Run: runInner}
+	GradW_6x16_avx2 = kernel.Desc{ID: "convgradw.f32.6x16.avx2", Op: OpGradW, Arch: "amd64", Needs: cpu.AVX2, Fast: true,
+		Prepare: gradWAVX2, Scratch: gradWScratch, Run: runGradW}
+)
+
+var avx2 = kernels{&conv.F32_6x16_avx2, &conv.TransposeF32_6x16_avx2, &dwconv.F32_avx2}
+
+func convAVX2(c *kernel.Call) (any, error)  { return prepareConv(c, avx2) }
+func gradXAVX2(c *kernel.Call) (any, error) { return prepareGradX(c, avx2) }
+func gradWAVX2(c *kernel.Call) (any, error) { return prepareGradW(c, &gemm.AVX2_6x16) }
