@@ -68,7 +68,8 @@ func (f *FieldPrep) emit(o build.Ops, x *ir.Value) *ir.Value {
 // Attach gives a copy of m, whose only free input is a prepared sample in f32
 // with a batch axis, that takes the raw fields instead: they become inputs of
 // their own names. Errors: m has several inputs, its input's shape is not
-// Dims, a field's name is taken in m.
+// Dims, an input or output of m has a field's name (inner values of that name
+// are renamed).
 func (p *Prep) Attach(m *ir.Module, ops *ir.OpSet) (*ir.Module, error) {
 	m = m.Clone()
 	f := m.Main()
@@ -80,23 +81,24 @@ func (p *Prep) Attach(m *ir.Module, ops *ir.OpSet) (*ir.Module, error) {
 	if err := p.fits(old); err != nil {
 		return nil, err
 	}
-	taken := map[string]bool{}
-	for _, v := range f.Params {
-		taken[v.Name] = v != old
+	old.Name = m.FreshName() // its name may be that of a field; it goes away below
+	names := map[string]bool{}
+	for _, fp := range p.Fields {
+		names[fp.Field.Name] = true
 	}
-	f.Walk(func(n *ir.Node) {
-		for _, v := range n.Out {
-			if v != nil {
-				taken[v.Name] = true
-			}
+	for i, v := range f.Params {
+		if names[v.Name] && i != at {
+			return nil, diag.New(diag.BadData, "field %q: the model has an input of that name", v.Name)
 		}
-	})
-	old.Name = "prepared" // its name may be that of a field; it goes away below
+	}
+	for _, r := range f.Results {
+		if names[r.Name] {
+			return nil, diag.New(diag.BadData, "field %q: the model has an output of that name", r.Name)
+		}
+	}
+	yieldNames(m, f, names)
 	var raw []*ir.Value
 	for _, fp := range p.Fields {
-		if taken[fp.Field.Name] {
-			return nil, diag.New(diag.BadData, "field %q: the model has a value of that name", fp.Field.Name)
-		}
 		raw = append(raw, f.AddParam(fp.Field.Name, fp.Field.Type(old.Type.Dims[0])))
 	}
 	b := ir.NewBuilder(f, 0, ops, "preprocess")
@@ -109,6 +111,26 @@ func (p *Prep) Attach(m *ir.Module, ops *ir.OpSet) (*ir.Module, error) {
 	rest := slices.Delete(slices.Clone(f.Params[:k]), at, at+1)
 	f.Params = slices.Insert(rest, at, raw...)
 	return m, nil
+}
+
+// yieldNames renames values inside f, regions included, that have one of the
+// names.
+func yieldNames(m *ir.Module, f *ir.Func, names map[string]bool) {
+	yield := func(v *ir.Value) {
+		if v != nil && names[v.Name] {
+			v.Name = m.FreshName()
+		}
+	}
+	f.Walk(func(n *ir.Node) {
+		for _, v := range n.Out {
+			yield(v)
+		}
+		for _, r := range n.Regions {
+			for _, v := range r.Params {
+				yield(v)
+			}
+		}
+	})
 }
 
 // freeInput is the one parameter that is no state.
