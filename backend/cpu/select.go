@@ -15,7 +15,7 @@ var selectors = map[string]selector{
 
 	"Conv": single, "ConvTranspose": single, "MatMul": single, "Gemm": single,
 	"LSTM":    selectLSTM,
-	"MaxPool": selectPool, "AveragePool": selectPool, "GlobalAveragePool": selectPool,
+	"MaxPool": selectPoolBytes, "AveragePool": selectPool, "GlobalAveragePool": selectPool,
 	"Softmax":   selectSoftmax,
 	"ReduceSum": selectReduce, "ReduceMean": selectReduce, "ReduceMax": selectReduce, "ReduceMin": selectReduce, "ReduceProd": selectReduce,
 	"ReduceSumSquare": selectReduce, "ReduceL1": selectReduce, "ReduceL2": selectReduce,
@@ -30,7 +30,7 @@ var selectors = map[string]selector{
 	"Cast": selectCast,
 
 	"mlc.ConvGradX": selectConvGrad, "mlc.ConvGradW": selectConvGrad, "mlc.MaxPoolGrad": selectPoolGrad, "mlc.AveragePoolGrad": selectPoolGrad,
-	"Where": selectWhere, "Less": selectLess,
+	"Where": selectWhere, "Less": selectLess, "BatchNormalization": selectNorm, "mlc.BatchNormGrad": selectNorm,
 
 	"QuantizeLinear": selectQuantize, "DequantizeLinear": selectDequantize,
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
+	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
@@ -123,4 +124,21 @@ func selectLess(fl *funcLowerer, n *ir.Node) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// selectNorm lowers BatchNormalization in training mode, and its gradient. In
+// inference it is folded or expanded before.
+func selectNorm(fl *funcLowerer, n *ir.Node) (bool, error) {
+	for _, v := range n.In {
+		if v.Type.DType != dtype.F32 {
+			return false, nil
+		}
+	}
+	switch {
+	case n.Is("mlc.BatchNormGrad"):
+		return fl.direct(n, grad.OpNormGrad, n.Attrs, n.In...)
+	case n.Attrs.Bool("training_mode"):
+		return fl.direct(n, grad.OpNorm, n.Attrs, n.In...)
+	}
+	return false, nil
 }

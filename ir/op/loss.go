@@ -14,7 +14,7 @@ import (
 // lossOps are what training steps have and inference has not, gradients of
 // other operators apart.
 func lossOps() []*ir.OpDef {
-	return []*ir.OpDef{crossEntropyOp(), crossEntropyGradOp(), dropoutMaskOp()}
+	return []*ir.OpDef{crossEntropyOp(), crossEntropyGradOp(), dropoutMaskOp(), batchNormGradOp()}
 }
 
 // labelC checks that labels, input j, have the dims of logits, input i,

@@ -5,7 +5,9 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/conv"
 	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
+	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 )
 
 // The convolutions on gemm.AVX512_14x32.
@@ -39,3 +41,35 @@ var avx2 = kernels{&conv.F32_6x16_avx2, &conv.TransposeF32_6x16_avx2, &dwconv.F3
 func convAVX2(c *kernel.Call) (any, error)  { return prepareConv(c, avx2) }
 func gradXAVX2(c *kernel.Call) (any, error) { return prepareGradX(c, avx2) }
 func gradWAVX2(c *kernel.Call) (any, error) { return prepareGradW(c, &gemm.AVX2_6x16) }
+
+// Normalization on the functions of AVX512.
+var (
+	Norm_avx512 = kernel.Desc{ID: "batchnorm.f32.avx512", Op: OpNorm, Arch: "amd64", Needs: cpu.AVX2 | cpu.AVX512, Fast: true,
+		Prepare: normAVX512, Scratch: normScratch, Run: runNorm}
+	NormGrad_avx512 = kernel.Desc{ID: "batchnormgrad.f32.avx512", Op: OpNormGrad, Arch: "amd64", Needs: cpu.AVX2 | cpu.AVX512, Fast: true,
+		Prepare: normGradAVX512, Scratch: normScratch, Run: runNorm}
+)
+
+func normAVX512(c *kernel.Call) (any, error) {
+	return prepareNorm(c, &eltwise.AVX512, &reduce.AVX512, false)
+}
+
+func normGradAVX512(c *kernel.Call) (any, error) {
+	return prepareNorm(c, &eltwise.AVX512, &reduce.AVX512, true)
+}
+
+// Normalization on the functions of AVX2.
+var (
+	Norm_avx2 = kernel.Desc{ID: "batchnorm.f32.avx2", Op: OpNorm, Arch: "amd64", Needs: cpu.AVX2, Fast: true,
+		Prepare: normAVX2, Scratch: normScratch, Run: runNorm}
+	NormGrad_avx2 = kernel.Desc{ID: "batchnormgrad.f32.avx2", Op: OpNormGrad, Arch: "amd64", Needs: cpu.AVX2, Fast: true,
+		Prepare: normGradAVX2, Scratch: normScratch, Run: runNorm}
+)
+
+func normAVX2(c *kernel.Call) (any, error) {
+	return prepareNorm(c, &eltwise.AVX2, &reduce.AVX2, false)
+}
+
+func normGradAVX2(c *kernel.Call) (any, error) {
+	return prepareNorm(c, &eltwise.AVX2, &reduce.AVX2, true)
+}

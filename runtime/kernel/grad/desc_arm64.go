@@ -5,7 +5,9 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/conv"
 	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
+	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 )
 
 // The convolutions on gemm.NEON_4x16.
@@ -23,3 +25,19 @@ var neon = kernels{&conv.F32_4x16_neon, &conv.TransposeF32_4x16_neon, &dwconv.F3
 func convNEON(c *kernel.Call) (any, error)  { return prepareConv(c, neon) }
 func gradXNEON(c *kernel.Call) (any, error) { return prepareGradX(c, neon) }
 func gradWNEON(c *kernel.Call) (any, error) { return prepareGradW(c, &gemm.NEON_4x16) }
+
+// Normalization on the functions of NEON.
+var (
+	Norm_neon = kernel.Desc{ID: "batchnorm.f32.neon", Op: OpNorm, Arch: "arm64", Needs: cpu.NEON, Fast: true,
+		Prepare: normNEON, Scratch: normScratch, Run: runNorm}
+	NormGrad_neon = kernel.Desc{ID: "batchnormgrad.f32.neon", Op: OpNormGrad, Arch: "arm64", Needs: cpu.NEON, Fast: true,
+		Prepare: normGradNEON, Scratch: normScratch, Run: runNorm}
+)
+
+func normNEON(c *kernel.Call) (any, error) {
+	return prepareNorm(c, &eltwise.NEON, &reduce.NEON, false)
+}
+
+func normGradNEON(c *kernel.Call) (any, error) {
+	return prepareNorm(c, &eltwise.NEON, &reduce.NEON, true)
+}

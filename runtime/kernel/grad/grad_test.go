@@ -171,6 +171,33 @@ func TestPools(t *testing.T) {
 	t.Run("average", func(t *testing.T) { kerneltest.All(t, []*kernel.Desc{&grad.AvgPool}, avgs) })
 }
 
+func TestNorm(t *testing.T) {
+	var fwd, back []kerneltest.Case
+	for i, d := range [][]int{{4, 3, 5, 5}, {64, 16}, {3, 2, 70, 71}, {1, 1, 2}, {9, 5, 8, 8}, {700, 3, 3, 3}, {3}, {2, 4, 0}} {
+		c := 1
+		if len(d) > 1 {
+			c = d[1]
+		}
+		x, dy := kerneltest.Random(uint64(i), false, d...), kerneltest.Random(uint64(i)+10, false, d...)
+		for j := range x.Tensor.Len() { // off zero, as activations are
+			x.Tensor.SetFloat(j, x.Tensor.Float(j)+5)
+		}
+		v := func(seed uint64) tensor.Value { return kerneltest.Random(seed, false, c) }
+		a := attr.Map{"epsilon": attr.Float(1e-3), "momentum": attr.Float(0.9), "training_mode": attr.Int(1)}
+		in := []tensor.Value{x, v(20), v(21), v(22), v(23)}
+		close := tensor.Custom(1e-4, 1e-4)
+		fwd = append(fwd, kerneltest.Case{Name: fmt.Sprint(d), In: in, Attrs: a, Tol: close, Want: kerneltest.Eval(t, ref.BatchNormalization, a, 3, in...)})
+		in = []tensor.Value{dy, x, v(20)}
+		back = append(back, kerneltest.Case{Name: fmt.Sprint(d), In: in, Attrs: a, Tol: close, Want: kerneltest.Eval(t, ref.BatchNormGrad, a, 3, in...)})
+	}
+	t.Run("forward", func(t *testing.T) {
+		kerneltest.All(t, []*kernel.Desc{&grad.Norm_avx512, &grad.Norm_avx2, &grad.Norm_neon, &grad.Norm_generic}, fwd)
+	})
+	t.Run("gradient", func(t *testing.T) {
+		kerneltest.All(t, []*kernel.Desc{&grad.NormGrad_avx512, &grad.NormGrad_avx2, &grad.NormGrad_neon, &grad.NormGrad_generic}, back)
+	})
+}
+
 func TestGate(t *testing.T) {
 	var cases []kerneltest.Case
 	for _, n := range []int{0, 1, 15, 1 << 14, 1<<14 + 1, 50_000} {
