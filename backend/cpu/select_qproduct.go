@@ -9,7 +9,9 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel/conv"
+	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/pooling"
 	"github.com/mlc-go/mlc/runtime/kernel/quant"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
@@ -222,6 +224,9 @@ func (g *qgroup) conv(a *ir.Node) (bool, error) {
 	at["kernel_shape"], at[quant.AttrXZero] = attr.Ints(ks...), attr.Int(px.zero)
 	g.y.result(at, g.lo, g.hi)
 	op, packed := conv.OpI8, g.packed(w, gemm.FormatI8, fmt.Sprintf("conv/%d", group), m*4*gemm.Groups(k), func(dst, src []int8) { gemm.PackI8(dst, src, m, k, k, false) })
+	if len(w.dims) == 4 && w.dims[1] == 1 && group > 1 && g.fl.alts(dwconv.OpI8, gemm.FormatI8) != nil {
+		op = dwconv.OpI8
+	}
 	return g.call(op, at, append([]int{packed}, rest...), macs(a), x)
 }
 
@@ -293,5 +298,32 @@ func (g *qgroup) call(op string, at attr.Map, consts []int, macs int64, x *ir.Va
 	return ok, err
 }
 
-// mean of pools comes with the pooling kernels.
-func (g *qgroup) mean(a *ir.Node) (bool, error) { return false, nil }
+// mean lowers pools of means.
+func (g *qgroup) mean(a *ir.Node) (bool, error) {
+	x, p, ok := g.operand(a.In[0])
+	if !ok {
+		return false, nil
+	}
+	at := attr.Map{pooling.AttrGlobal: attr.Int(1)}
+	if a.Is("AveragePool") {
+		if r := a.In[0].Type.Rank(); r != 3 && r != 4 {
+			return false, nil
+		}
+		at = a.Attrs.Clone()
+	}
+	at[quant.AttrXScale], at[quant.AttrXZero], at[quant.AttrYScale] = attr.Float(p.scale), attr.Int(p.zero), attr.Float(g.y.scale)
+	g.y.result(at, g.lo, g.hi)
+	return g.fl.bytes(g.n, pooling.OpMeanI8, at, nil, x)
+}
+
+// selectPoolBytes lowers MaxPool of bytes, and leaves the others to
+// selectPool.
+func selectPoolBytes(fl *funcLowerer, n *ir.Node) (bool, error) {
+	if d := n.In[0].Type.DType; d != dtype.U8 && d != dtype.I8 {
+		return selectPool(fl, n)
+	}
+	if len(n.Out) > 1 && n.Out[1] != nil || n.In[0].Type.Rank() != 3 && n.In[0].Type.Rank() != 4 {
+		return false, nil
+	}
+	return fl.bytes(n, pooling.OpMaxI8, n.Attrs, nil, n.In[0])
+}

@@ -113,7 +113,7 @@ func dequantizer(v *ir.Value, f *ir.Func) *ir.Node {
 // scale as move(x).
 func moveQuantized(c *rewrite.Ctx, q *ir.Node) error {
 	n := q.In[0].Node
-	if n == nil || n.Func != q.Func || !byteType(q.Out[0]) || len(q.In[0].Uses()) != 1 || len(n.Out) != 1 {
+	if n == nil || len(n.In) == 0 || n.Func != q.Func || !byteType(q.Out[0]) || len(q.In[0].Uses()) != 1 || len(n.Out) != 1 {
 		return nil
 	}
 	data := n.In[:1]

@@ -42,6 +42,9 @@ func int8Files() []*Asm {
 	quantizeAVX2(q)
 	dequantizeAVX2(q)
 	addI8AVX2(q)
+	evensI8AVX2(q)
+	maxI8AVX2(q, false)
+	maxI8AVX2(q, true)
 
 	qn := New("arm64", quantDir, "quant", "i8_neon")
 	requantNEON(qn, false)
@@ -49,6 +52,9 @@ func int8Files() []*Asm {
 	quantizeNEON(qn)
 	dequantizeNEON(qn)
 	addI8NEON(qn)
+	evensI8NEON(qn)
+	maxI8NEON(qn, false)
+	maxI8NEON(qn, true)
 
 	t := New("amd64", dwconvDir, "dwconv", "i8_avx2")
 	tapsI8AVX2(t)
@@ -205,4 +211,32 @@ func tapsI8Doc(name string) string {
 The four bytes of xor are equal. n is a positive multiple of 16, pairs at least
 1. No alignment is needed, acc overlaps nothing.
 `, name)
+}
+
+const evensI8Params = "n int, dst, src *uint8"
+
+func evensI8Doc(name string) string {
+	return fmt.Sprintf(`%s takes every other byte:
+
+	for i := range n {
+		dst[i] = src[2*i]
+	}
+
+n is a positive multiple of 16. src[2*n-1] is read too. No alignment is needed,
+dst and src do not overlap.
+`, name)
+}
+
+const maxI8Params = "n int, dst, src *uint8"
+
+func maxI8Doc(name, typ string) string {
+	return fmt.Sprintf(`%s keeps the larger of two %ss:
+
+	for i := range n {
+		dst[i] = max(dst[i], src[i])
+	}
+
+n is a positive multiple of 16. No alignment is needed; dst and src may be one,
+else they do not overlap.
+`, name, typ)
 }

@@ -330,3 +330,31 @@ V0 weight, V6 row, V4-V5 widened, V16-V19 sums, V31 xor`})
 	a.I("BGT block")
 	a.Ret()
 }
+
+func evensI8NEON(a *Asm) {
+	a.Begin(Func{Name: "evens8_neon", Params: evensI8Params, Doc: evensI8Doc("evens8_neon"), Regs: "R0 left, R1 dst, R2 src\nV0 even bytes, V1 odd ones"})
+	a.Load("n", "R0", "dst", "R1", "src", "R2")
+	a.Label("loop", "sixteen of thirty-two bytes")
+	a.I("VLD2.P 32(R2), [V0.B16, V1.B16]")
+	a.I("VST1.P [V0.B16], 16(R1)")
+	a.I("SUBS $16, R0")
+	a.I("BGT loop")
+	a.Ret()
+}
+
+func maxI8NEON(a *Asm, signed bool) {
+	name, typ, e := "maxU8_neon", "unsigned byte", Enc{0x6e216400, "umax v0.16b, v0.16b, v1.16b"}
+	if signed {
+		name, typ, e = "maxS8_neon", "signed byte", Enc{0x4e216400, "smax v0.16b, v0.16b, v1.16b"}
+	}
+	a.Begin(Func{Name: name, Params: maxI8Params, Doc: maxI8Doc(name, typ), Regs: "R0 left, R1 dst, R2 src, V0-V1 bytes"})
+	a.Load("n", "R0", "dst", "R1", "src", "R2")
+	a.Label("loop", "sixteen bytes")
+	a.I("VLD1 (R1), [V0.B16]")
+	a.I("VLD1.P 16(R2), [V1.B16]")
+	a.W(e)
+	a.I("VST1.P [V0.B16], 16(R1)")
+	a.I("SUBS $16, R0")
+	a.I("BGT loop")
+	a.Ret()
+}

@@ -389,3 +389,38 @@ func spread(a *Asm, name, scratch, reg string) {
 	a.I("VMOVD %s, X%s", scratch, reg[1:])
 	a.I("VPBROADCASTD X%s, %s", reg[1:], reg)
 }
+
+func evensI8AVX2(a *Asm) {
+	a.Begin(Func{Name: "evens8_avx2", Params: evensI8Params, Doc: evensI8Doc("evens8_avx2"), Regs: "CX left, DI dst, SI src\nX0-X1 bytes, X2 mask of the even ones"})
+	a.Load("n", "CX", "dst", "DI", "src", "SI")
+	a.I("VPCMPEQW X2, X2, X2")
+	a.I("VPSRLW $8, X2, X2")
+	a.Label("loop", "sixteen of thirty-two bytes")
+	a.I("VPAND (SI), X2, X0")
+	a.I("VPAND 16(SI), X2, X1")
+	a.I("VPACKUSWB X1, X0, X0")
+	a.I("VMOVDQU X0, (DI)")
+	a.I("ADDQ $32, SI")
+	a.I("ADDQ $16, DI")
+	a.I("SUBQ $16, CX")
+	a.I("JGT loop")
+	a.Ret()
+}
+
+func maxI8AVX2(a *Asm, signed bool) {
+	name, typ, op := "maxU8_avx2", "unsigned byte", "VPMAXUB"
+	if signed {
+		name, typ, op = "maxS8_avx2", "signed byte", "VPMAXSB"
+	}
+	a.Begin(Func{Name: name, Params: maxI8Params, Doc: maxI8Doc(name, typ), Regs: "CX left, DI dst, SI src, X0 bytes"})
+	a.Load("n", "CX", "dst", "DI", "src", "SI")
+	a.Label("loop", "sixteen bytes")
+	a.I("VMOVDQU (SI), X0")
+	a.I("%s (DI), X0, X0", op)
+	a.I("VMOVDQU X0, (DI)")
+	a.I("ADDQ $16, SI")
+	a.I("ADDQ $16, DI")
+	a.I("SUBQ $16, CX")
+	a.I("JGT loop")
+	a.Ret()
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/quant"
 )
 
 // OpI8 is what the kernels of a quantized convolution compute:
@@ -39,6 +40,7 @@ type convolution8 struct {
 	g       geometry
 	planes  planes8
 	scale   *gemm.Scaling
+	quant   *quant.Funcs
 	workers []worker8
 
 	arranged  int // bytes of a worker's scratch for arranged planes
@@ -106,7 +108,7 @@ func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &convolution8{g: g}
+	s := &convolution8{g: g, quant: m.Quant}
 	k := g.c / g.group * g.taps()
 	if have, want := c.Consts[0].Len(), g.m*4*gemm.Groups(k); have != want || k == 0 || k > gemm.MaxI8 {
 		return nil, &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("%d packed elements", have), Want: fmt.Sprintf("%d, of at least 1 and at most %d terms", want, gemm.MaxI8)}
@@ -207,30 +209,8 @@ func (w *worker8) Do(c, _ int) {
 				fill(row, zero)
 				continue
 			}
-			arrange8(row, src[iy*g.w:(iy+1)*g.w], g.sw, ph[1]-g.pl, zero)
+			w.s.quant.Arrange(row, src[iy*g.w:(iy+1)*g.w], g.sw, ph[1]-g.pl, zero)
 		}
-	}
-}
-
-// arrange8 writes src[x*step+from] to dst[x], zero where there is none.
-func arrange8(dst, src []uint8, step, from int, zero uint8) {
-	first := 0
-	if from < 0 {
-		first = min(len(dst), (-from+step-1)/step)
-	}
-	end := first
-	if last := len(src) - 1 - from; last >= 0 {
-		end = max(first, min(len(dst), last/step+1))
-	}
-	fill(dst[:first], zero)
-	fill(dst[end:], zero)
-	at := first*step + from
-	if step == 1 {
-		copy(dst[first:end], src[min(at, len(src)):])
-		return
-	}
-	for x := range dst[first:end] {
-		dst[first+x] = src[at+x*step]
 	}
 }
 

@@ -47,7 +47,7 @@ func TestTwins(t *testing.T) {
 			}
 			sum := Sum{XorA: Sign(d), XorB: 0, ZeroA: int32(r.Intn(256)), ZeroB: int32(r.Intn(256)), A: r.Float32(), B: r.Float32(), Y: r.Float32() + 0.1}
 			run := func(f *Funcs) [][]byte {
-				var out [5][]byte
+				var out [8][]byte
 				for i := range out {
 					out[i] = make([]byte, n)
 				}
@@ -55,6 +55,12 @@ func TestTwins(t *testing.T) {
 				f.RequantCols(n, &acc[0], &corr[0], &m[0], &rule, &out[1][0])
 				f.Quantize(n, &x[0], 0.5, &rule, &out[2][0])
 				f.Add(n, &a[0], &b[0], &sum, &rule, &out[3][0])
+				copy(out[6], b)
+				copy(out[7], b)
+				two := append(append([]byte{}, a...), b...)
+				f.Evens(n, &out[5][0], &two[0])
+				f.MaxU8(n, &out[6][0], &a[0])
+				f.MaxS8(n, &out[7][0], &a[0])
 				y := make([]float32, n)
 				f.Dequantize(n, &a[0], Sign(d), int32(zero), 0.37, &y[0])
 				out[4] = nil
@@ -88,7 +94,7 @@ func TestRule(t *testing.T) {
 		{dtype.I8, 5, 5, 127, -3.5, 5}, {dtype.U8, 7, 0, 255, float32(math.NaN()), 7},
 	} {
 		r := NewRule(c.d, c.zero, c.lo, c.hi)
-		have := int(r.byteOf(c.v))
+		have := int(r.Byte(c.v))
 		if c.d == dtype.I8 {
 			have = int(int8(have))
 		}

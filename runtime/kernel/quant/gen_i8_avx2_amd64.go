@@ -64,3 +64,39 @@ func dequantize_avx2(n int, src *uint8, xor uint32, zero int32, scale float32, d
 //
 //go:noescape
 func add_avx2(n int, a, b *uint8, p *Sum, r *Rule, dst *uint8)
+
+// evens8_avx2 takes every other byte:
+//
+//	for i := range n {
+//		dst[i] = src[2*i]
+//	}
+//
+// n is a positive multiple of 16. src[2*n-1] is read too. No alignment is needed,
+// dst and src do not overlap.
+//
+//go:noescape
+func evens8_avx2(n int, dst, src *uint8)
+
+// maxU8_avx2 keeps the larger of two unsigned bytes:
+//
+//	for i := range n {
+//		dst[i] = max(dst[i], src[i])
+//	}
+//
+// n is a positive multiple of 16. No alignment is needed; dst and src may be one,
+// else they do not overlap.
+//
+//go:noescape
+func maxU8_avx2(n int, dst, src *uint8)
+
+// maxS8_avx2 keeps the larger of two signed bytes:
+//
+//	for i := range n {
+//		dst[i] = max(dst[i], src[i])
+//	}
+//
+// n is a positive multiple of 16. No alignment is needed; dst and src may be one,
+// else they do not overlap.
+//
+//go:noescape
+func maxS8_avx2(n int, dst, src *uint8)

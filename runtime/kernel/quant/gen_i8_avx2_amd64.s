@@ -248,3 +248,64 @@ loop: // sixteen sums
 	JGT loop
 	VZEROUPPER
 	RET
+
+// func evens8_avx2(n int, dst, src *uint8)
+//
+// CX left, DI dst, SI src
+// X0-X1 bytes, X2 mask of the even ones
+TEXT ·evens8_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ src+16(FP), SI
+	VPCMPEQW X2, X2, X2
+	VPSRLW $8, X2, X2
+
+loop: // sixteen of thirty-two bytes
+	VPAND (SI), X2, X0
+	VPAND 16(SI), X2, X1
+	VPACKUSWB X1, X0, X0
+	VMOVDQU X0, (DI)
+	ADDQ $32, SI
+	ADDQ $16, DI
+	SUBQ $16, CX
+	JGT loop
+	VZEROUPPER
+	RET
+
+// func maxU8_avx2(n int, dst, src *uint8)
+//
+// CX left, DI dst, SI src, X0 bytes
+TEXT ·maxU8_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ src+16(FP), SI
+
+loop: // sixteen bytes
+	VMOVDQU (SI), X0
+	VPMAXUB (DI), X0, X0
+	VMOVDQU X0, (DI)
+	ADDQ $16, SI
+	ADDQ $16, DI
+	SUBQ $16, CX
+	JGT loop
+	VZEROUPPER
+	RET
+
+// func maxS8_avx2(n int, dst, src *uint8)
+//
+// CX left, DI dst, SI src, X0 bytes
+TEXT ·maxS8_avx2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ src+16(FP), SI
+
+loop: // sixteen bytes
+	VMOVDQU (SI), X0
+	VPMAXSB (DI), X0, X0
+	VMOVDQU X0, (DI)
+	ADDQ $16, SI
+	ADDQ $16, DI
+	SUBQ $16, CX
+	JGT loop
+	VZEROUPPER
+	RET

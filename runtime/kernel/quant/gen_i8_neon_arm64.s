@@ -303,3 +303,53 @@ loop: // sixteen sums
 	SUBS $16, R0
 	BGT loop
 	RET
+
+// func evens8_neon(n int, dst, src *uint8)
+//
+// R0 left, R1 dst, R2 src
+// V0 even bytes, V1 odd ones
+TEXT ·evens8_neon(SB), NOSPLIT, $0-24
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD src+16(FP), R2
+
+loop: // sixteen of thirty-two bytes
+	VLD2.P 32(R2), [V0.B16, V1.B16]
+	VST1.P [V0.B16], 16(R1)
+	SUBS $16, R0
+	BGT loop
+	RET
+
+// func maxU8_neon(n int, dst, src *uint8)
+//
+// R0 left, R1 dst, R2 src, V0-V1 bytes
+TEXT ·maxU8_neon(SB), NOSPLIT, $0-24
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD src+16(FP), R2
+
+loop: // sixteen bytes
+	VLD1 (R1), [V0.B16]
+	VLD1.P 16(R2), [V1.B16]
+	WORD $0x6e216400 // umax v0.16b, v0.16b, v1.16b
+	VST1.P [V0.B16], 16(R1)
+	SUBS $16, R0
+	BGT loop
+	RET
+
+// func maxS8_neon(n int, dst, src *uint8)
+//
+// R0 left, R1 dst, R2 src, V0-V1 bytes
+TEXT ·maxS8_neon(SB), NOSPLIT, $0-24
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD src+16(FP), R2
+
+loop: // sixteen bytes
+	VLD1 (R1), [V0.B16]
+	VLD1.P 16(R2), [V1.B16]
+	WORD $0x4e216400 // smax v0.16b, v0.16b, v1.16b
+	VST1.P [V0.B16], 16(R1)
+	SUBS $16, R0
+	BGT loop
+	RET

@@ -34,8 +34,8 @@ func Sign(d dtype.DType) uint32 {
 	return 0
 }
 
-// byteOf applies the rule to v. NaN gives the zero point.
-func (r *Rule) byteOf(v float32) uint8 {
+// Byte applies the rule to v. NaN gives the zero point.
+func (r *Rule) Byte(v float32) uint8 {
 	switch {
 	case v != v:
 		v = 0
@@ -67,6 +67,11 @@ type Funcs struct {
 	//
 	//	dst[i] = rule((float32(a[i]-za)*sa + float32(b[i]-zb)*sb) / sy)
 	Add func(n int, a, b *uint8, p *Sum, r *Rule, dst *uint8)
+	// Evens writes dst[i] = src[2*i], n bytes, n a multiple of 16; it reads 2*n.
+	Evens func(n int, dst, src *uint8)
+	// MaxU8 and MaxS8 write dst[i] = max(dst[i], src[i]), n bytes, n a multiple
+	// of 16.
+	MaxU8, MaxS8 func(n int, dst, src *uint8)
 }
 
 // Sum are the scales and zero points of a sum of two quantized tensors, by
@@ -76,4 +81,34 @@ type Sum struct {
 	XorA, XorB   uint32
 	ZeroA, ZeroB int32 // of the unsigned forms
 	A, B, Y      float32
+}
+
+// Arrange writes src[x*step+from] to dst[x], zero where there is none.
+func (f *Funcs) Arrange(dst, src []uint8, step, from int, zero uint8) {
+	first := 0
+	if from < 0 {
+		first = min(len(dst), (-from+step-1)/step)
+	}
+	end := first
+	if last := len(src) - 1 - from; last >= 0 {
+		end = max(first, min(len(dst), last/step+1))
+	}
+	for i := range first {
+		dst[i] = zero
+	}
+	for i := end; i < len(dst); i++ {
+		dst[i] = zero
+	}
+	at := first*step + from
+	if step == 1 {
+		copy(dst[first:end], src[min(at, len(src)):])
+		return
+	}
+	if n := (end - first - 1) &^ 15; step == 2 && n > 0 { // one is left, so that 2*n bytes are there
+		f.Evens(n, &dst[first], &src[at])
+		first, at = first+n, at+2*n
+	}
+	for x := range dst[first:end] {
+		dst[first+x] = src[at+x*step]
+	}
 }
