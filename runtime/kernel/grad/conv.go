@@ -78,7 +78,7 @@ func prepareGradX(c *kernel.Call, k kernels) (any, error) {
 	a := attr.Map{"group": attr.Int(int64(g.group)),
 		"kernel_shape": attr.Ints(g.spatial(func(a *axis) int { return a.k })...),
 		"dilations":    attr.Ints(g.spatial(func(a *axis) int { return a.d })...)}
-	turned := true
+	turned := g.turn(cg, mg)
 	for _, v := range g.ax {
 		turned = turned && v.s == 1 && v.span()-1 >= v.p && v.in+v.p >= v.out
 	}
@@ -100,6 +100,15 @@ func prepareGradX(c *kernel.Call, k kernels) (any, error) {
 	s.dims = []int{s.weights}
 	s.pack = func(dst, w []float32) { conv.PackTranspose(dst, w, g.m, cg, g.taps(), g.group) }
 	return s, s.prepare(c, a)
+}
+
+// turn says whether dX is cheaper as a convolution of dY with filters turned
+// round than as a transposed one. By tap, the one copies dY's channels to
+// every pixel of dX, the other adds dX's channels up from every place of dY,
+// which costs about three times as much an element; a product's multiply-add
+// is about a sixteenth of such a copy.
+func (g *geometry) turn(cg, mg int) bool {
+	return cg == 1 && mg == 1 || mg*g.pixels()*(16+cg) <= cg*g.places()*(48+mg)
 }
 
 // turn writes W[m, cg, taps] as the filters [c, mg, taps] of the convolution

@@ -145,37 +145,40 @@ func (s *pools) max(dx, dy, x []float32) {
 	}
 }
 
-// maxPairs is max for windows of 2 by 2 side by side.
+// maxPairs is max for windows of 2 by 2 side by side. No branch depends on the
+// data: which of four is the largest cannot be foretold. A number's place is in
+// the low bits of its key, earlier ones higher, so that the first of equals is
+// the largest.
 func (s *pools) maxPairs(dx, dy, x []float32) {
 	w, ow := s.ax[1].in, s.ax[1].out
+	places := [4]int{w + 1, w, 1, 0}
 	for oy := range s.ax[0].out {
 		top, bottom := x[2*oy*w:][:w], x[(2*oy+1)*w:][:w]
 		d := dx[2*oy*w:][:2*w]
 		for ox, g := range dy[oy*ow : (oy+1)*ow] {
-			// No branch depends on the data: which of four is the largest
-			// cannot be foretold.
 			a, b, e, f := top[2*ox], top[2*ox+1], bottom[2*ox], bottom[2*ox+1]
-			at, best := 0, a
-			if b > best {
-				at, best = 1, b
-			}
-			if e > best {
-				at, best = w, e
-			}
-			if f > best {
-				at, best = w+1, f
-			}
-			if best != best { // a is NaN, which no window is after
+			best := max(order(a)|3, order(b)|2, order(e)|1, order(f))
+			if best>>2 > infinite || best>>2 < -infinite-1 {
 				s.window(d, g, [4]float32{a, b, e, f}, 2*ox, w)
 				continue
 			}
-			d[2*ox+at] += g
+			d[2*ox+places[best&3]] += g
 		}
 	}
 }
 
+// infinite is the key of +Inf; that of -Inf is -infinite-1.
+const infinite = 0x7f800000
+
+// order is four times a key that is ordered as the numbers are, with -0 and +0
+// equal and NaN beyond the infinities.
+func order(v float32) int64 {
+	b := int32(math.Float32bits(v + 0)) // -0 + 0 is +0
+	return int64(b^b>>31&0x7fffffff) << 2
+}
+
 // window gives g to the first of the largest numbers of one window of 2 by 2
-// that begins with NaN.
+// that holds NaN.
 func (s *pools) window(d []float32, g float32, f [4]float32, at, w int) {
 	best, arg := float32(math.Inf(-1)), -1
 	for i, v := range f {
