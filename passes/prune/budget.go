@@ -3,22 +3,33 @@ package prune
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mlc-go/mlc/ir/diag"
 )
 
-// step is by how many groups the number that a cell keeps may change.
+// step is by how many groups the number that a cell keeps may change, so that
+// every layer keeps a multiple of align.
 func (l *cell) step(align int) int {
-	a, b := align, l.groups[0].times
+	step := 1
+	for _, t := range l.groups[0].times {
+		need := align / gcd(align, t)
+		step *= need / gcd(step, need)
+	}
+	return step
+}
+
+func gcd(a, b int) int {
 	for b != 0 {
 		a, b = b, a%b
 	}
-	return align / a // a is the greatest common divisor
+	return a
 }
 
 // least is how many groups a cell keeps at least.
 func (l *cell) least(c Config) int {
-	n := (c.MinChannels + l.groups[0].times - 1) / l.groups[0].times
+	few := slices.Min(l.groups[0].times)
+	n := (c.MinChannels + few - 1) / few
 	step := l.step(c.Align)
 	if step > 1 {
 		n = max(n, 1)
@@ -45,12 +56,8 @@ func (s *selection) layerBudget(cells []*cell, c Config) error {
 // empty is the error of a budget that leaves a layer without channels.
 func (s *selection) empty(l *cell) error {
 	at := s.rel.Layers[l.groups[0].layer]
-	channels := 0
-	for _, g := range l.groups {
-		channels += g.times
-	}
 	return &diag.Error{Kind: diag.Budget, Node: at.Node.Label(), Op: at.Node.Def.VersionedName(), Port: "channels kept",
-		Have: fmt.Sprintf("0 of %d", channels), Want: "at least 1 (a lower sparsity, or a least number of channels)"}
+		Have: fmt.Sprintf("0 of %d", len(l.groups)*l.groups[0].times[0]), Want: "at least 1 (a lower sparsity, or a least number of channels)"}
 }
 
 // globalBudget takes from all cells what matters least. Scores of different

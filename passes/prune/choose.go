@@ -24,9 +24,9 @@ type selection struct {
 type group struct {
 	root    int32
 	score   float64
-	filters int // channels that layers make for it, over all layers
-	times   int // most of them in one layer
-	layer   int // first layer that makes one
+	filters int   // channels that layers make for it, over all layers
+	times   []int // how many of them in each layer that makes any
+	layer   int   // first layer that makes one
 }
 
 // cell is a set of groups that every axis of the model has all or none of: a
@@ -106,8 +106,10 @@ func (s *selection) score(c Config) error {
 				s.groups = append(s.groups, g)
 			}
 			g.filters++
-			times[r]++
-			g.times = max(g.times, times[r])
+			if times[r]++; times[r] == 1 {
+				g.times = append(g.times, 0)
+			}
+			g.times[len(g.times)-1]++
 		}
 		if len(times) == 0 {
 			continue
@@ -170,7 +172,8 @@ func read(v *ir.Value, c Config) (tensor.Tensor, error) {
 }
 
 // cells partitions the groups: two are in one cell if no axis has one without
-// the other. Cells are in order of their first group.
+// the other and they are as many channels in every layer. Cells are in order of
+// their first group.
 func (s *selection) cells() []*cell {
 	at := make(map[int32]int, len(s.groups)) // cell of a root
 	for _, g := range s.groups {
@@ -195,12 +198,13 @@ func (s *selection) cells() []*cell {
 		}
 	})
 	var out []*cell
-	byID := map[int]*cell{}
+	byID := map[string]*cell{}
 	for _, g := range s.groups {
-		l := byID[at[g.root]]
+		id := fmt.Sprint(at[g.root], g.times)
+		l := byID[id]
 		if l == nil {
 			l = &cell{}
-			byID[at[g.root]] = l
+			byID[id] = l
 			out = append(out, l)
 		}
 		l.groups = append(l.groups, g)

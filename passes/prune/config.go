@@ -62,6 +62,12 @@ type Config struct {
 	Value func(v *ir.Value) (tensor.Tensor, error)
 }
 
+// Check says what is wrong with c, an error of kind Usage.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
+}
+
 // withDefaults fills in and checks c.
 func (c Config) withDefaults() (Config, error) {
 	if c.Structure == "" {

@@ -163,7 +163,11 @@ func (s *selection) cutGroups(n *ir.Node) {
 		if l.Node != n || l.InAxis >= 0 {
 			continue
 		}
-		if stay, cut := s.kept(s.rel.Operand(n, 0)[1]); cut {
+		x := s.rel.Operand(n, 0)
+		if x == nil {
+			continue
+		}
+		if stay, cut := s.kept(x[1]); cut {
 			n.Attrs = n.Attrs.Clone()
 			n.Attrs["group"] = attr.Int(len(stay))
 		}
@@ -233,7 +237,7 @@ func (s *selection) cutParts(n *ir.Node) {
 			axis += v.Type.Rank()
 		}
 		e, cut := s.extents(v)
-		parts, changed = append(parts, e[axis]), changed || cut && s.rel.Value(v)[axis] != nil
+		parts, changed = append(parts, e[axis]), changed || cut
 	}
 	if !changed || slices.Contains(parts, -1) {
 		return

@@ -14,7 +14,8 @@ makes and what it reads are alive. No rule of any operator but those that hold
 weights is in here, and nothing of how mlc finds its groups.
 
 Checked: the number of parameters, of each layer and in all; the outputs of the
-pruned model against those of the masked one in onnxruntime, and mlc's own.
+pruned model against those of the masked one in onnxruntime, and mlc's own;
+of single weights, that the smallest went and nothing else changed.
 Needs numpy, onnx, onnxruntime.
 """
 
@@ -208,11 +209,46 @@ def check(mlc, path, setting, rng):
         return not off
 
 
+def check_weights(mlc, path, sparsity, scope, rng):
+    """Single weights: how many are zero, none kept below one that went, and
+    nothing else changed; outputs of both engines on the sparse model."""
+    with tempfile.TemporaryDirectory() as d:
+        p, c = os.path.join(d, "sparse.onnx"), os.path.join(d, "canonical.onnx")
+        flags = ["--sparsity", str(sparsity), "--scope", scope, "-q"]
+        subprocess.run([mlc, "prune", path, "-o", p] + flags, check=True)
+        subprocess.run([mlc, "build", path, "-o", c, "-O1", "-q"], check=True)
+        sparse, model = onnx.load(p), onnx.load(c)
+        onnx.checker.check_model(sparse, full_check=True)
+        new, old = initializers(sparse), initializers(model)
+        weights = [n.input[1] for n in sparse.graph.node if n.op_type in PRODUCTS and n.input[1] in new]
+        off = [f"{k} changed" for k in old if k not in weights and k in new and not np.array_equal(old[k], new[k])]
+        groups = [weights] if scope == "global" else [[w] for w in weights]
+        for g in groups:
+            a = np.abs(np.concatenate([old[w].ravel() for w in g]))
+            b = np.concatenate([new[w].ravel() for w in g])
+            gone = b == 0
+            if gone.sum() != round(sparsity * a.size) or a[gone].max() > a[~gone].min():
+                off.append(f"{g[0]}: {gone.sum()} of {a.size} are zero, or not the smallest")
+            if not np.array_equal(np.abs(b[~gone]), a[~gone]):
+                off.append(f"{g[0]}: a kept weight changed")
+        feed = inputs(sparse, rng, False)
+        out = os.path.join(d, "out")
+        os.mkdir(out)
+        ours = max(deviation(x, y) for x, y in zip(mlc_output(mlc, p, feed, out), session(sparse).run(None, feed)))
+        if ours > TOLERANCE:
+            off.append(f"mlc and onnxruntime differ by {ours:.2g}")
+        print(f"{'FAIL' if off else 'ok  '} {os.path.basename(path):18} weights, {scope}, {sparsity}; mlc {ours:.1e}")
+        for line in off:
+            print("     " + line)
+        return not off
+
+
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     rng = np.random.default_rng(1)
     ok = [check(sys.argv[1], m, s, rng) for m in sys.argv[2:] for s in SETTINGS]
+    ok += [check_weights(sys.argv[1], m, 0.7, s, rng) for m in sys.argv[2:] for s in ("layer", "global")]
     print(f"{sum(ok)} of {len(ok)} hold")
     sys.exit(0 if all(ok) else 1)
 

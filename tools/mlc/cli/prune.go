@@ -13,6 +13,7 @@ import (
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/passes/prune"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
@@ -93,7 +94,7 @@ func (p *pruneFlags) config(c *cobra.Command) (prune.Config, error) {
 	case p.zero || c.Flags().Changed("align") || c.Flags().Changed("min-channels"):
 		return cfg, usage("--zero, --align and --min-channels are for --structure channel")
 	}
-	return cfg, nil
+	return cfg, cfg.Check()
 }
 
 func (a *app) pruneModel(c *cobra.Command, model, out string, opset int, f *compileFlags, cfg prune.Config, zero bool) error {
@@ -120,7 +121,7 @@ func (a *app) pruneModel(c *cobra.Command, model, out string, opset int, f *comp
 	}
 	rep, err := apply(m, cfg)
 	if err != nil {
-		return err
+		return diag.In(model, diag.Internal, err)
 	}
 	size, err := a.write(out, func(w io.WriteSeeker) error { return a.emitModule(c, w, m, kind, opset, o) })
 	if err != nil || out == "-" {
