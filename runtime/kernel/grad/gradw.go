@@ -247,29 +247,44 @@ func (p *transposed) Pack(dst []float32, k0, kc, n0, n, _ int) {
 
 type four = [4]float32
 
-// panel packs the rows of one panel by stores of 4 elements that run over into
-// what comes next and is written later, the last row apart.
+// panel packs one panel, run by run, by stores of 4 elements that run over
+// into what is written later. The last run is packed exactly.
 func (p *transposed) panel(dst []float32, places []int32, runs []run) {
 	end := runs[len(runs)-1]
 	used := int(end.at + end.n)
-	last := len(places) - 1
-	from, to := unsafe.Pointer(unsafe.SliceData(p.src)), unsafe.Pointer(unsafe.SliceData(dst))
-	for _, o := range places[:last] {
-		for _, r := range runs {
-			d, s := unsafe.Add(to, int(r.at)*4), unsafe.Add(from, int(r.off+o)*4)
-			*(*four)(d) = *(*four)(s)
-			for i := 4; i < int(r.n); i += 4 {
-				*(*four)(unsafe.Add(d, i*4)) = *(*four)(unsafe.Add(s, i*4))
-			}
-		}
-		for i := used; i < gemm.Panel; i += 4 {
-			*(*four)(unsafe.Add(to, i*4)) = four{}
-		}
-		to = unsafe.Add(to, 4*gemm.Panel)
+	if used < gemm.Panel {
+		clear(dst)
 	}
-	row := dst[last*gemm.Panel:][:gemm.Panel]
-	for _, r := range runs {
-		copy(row[r.at:r.at+r.n], p.src[r.off+places[last]:])
+	for _, r := range runs[:len(runs)-1] {
+		// What a store takes beyond the run is within the row.
+		p.column(dst, places, r, min(int(r.n+3)&^3, gemm.Panel-int(r.at)))
 	}
-	clear(row[used:])
+	if len(runs) > 1 && used < gemm.Panel {
+		for i := range places {
+			clear(dst[i*gemm.Panel+used : (i+1)*gemm.Panel])
+		}
+	}
+	p.column(dst, places, end, int(end.n))
+}
+
+// column packs n elements of a run, which may be more than it has, of all
+// rows.
+func (p *transposed) column(dst []float32, places []int32, r run, n int) {
+	from := unsafe.Pointer(&p.src[r.off])
+	to := unsafe.Pointer(&dst[r.at])
+	i := 0
+	for ; i+4 <= n; i += 4 {
+		d, s := unsafe.Add(to, i*4), unsafe.Add(from, i*4)
+		for _, o := range places {
+			*(*four)(d) = *(*four)(unsafe.Add(s, uintptr(o)*4))
+			d = unsafe.Add(d, 4*gemm.Panel)
+		}
+	}
+	for ; i < n; i++ {
+		d, s := unsafe.Add(to, i*4), unsafe.Add(from, i*4)
+		for _, o := range places {
+			*(*float32)(d) = *(*float32)(unsafe.Add(s, uintptr(o)*4))
+			d = unsafe.Add(d, 4*gemm.Panel)
+		}
+	}
 }
