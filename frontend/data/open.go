@@ -16,7 +16,7 @@ import (
 )
 
 // maxBytes bounds what one data set may hold in memory.
-const maxBytes = 8 << 30
+const maxBytes int64 = 8 << 30
 
 // Forms is what Open takes, for messages and help.
 const Forms = "FILE.csv[?target=NAME&header=no&skip=LINES&...], idx:IMAGES,LABELS, npz:FILE[?target=NAME], a folder of test_data_set_*, random:N"
@@ -157,8 +157,8 @@ func readAll(file string) ([]byte, error) {
 	if err != nil {
 		return nil, diag.In(file, diag.BadData, cause(err))
 	}
-	if len(b) > maxBytes {
-		return nil, diag.In(file, diag.Limit, fmt.Errorf("unpacks to more than %d bytes", int64(maxBytes)))
+	if int64(len(b)) > maxBytes {
+		return nil, diag.In(file, diag.Limit, fmt.Errorf("unpacks to more than %d bytes", maxBytes))
 	}
 	return b, nil
 }
