@@ -53,12 +53,14 @@ func batchNormGradOp() *ir.OpDef {
 		NoGrad: noSecondGrad,
 		Cost:   func(n *ir.Node) (int64, int64) { return 12 * elements(n.In[1].Type), bytesOf(n) },
 		Examples: []ir.Case{
-			{Name: "four samples", Attrs: attr.Map{"epsilon": attr.Float(0)}, Source: "hand calculation: xhat = -1, -1, 1, 1; mean(dY) = 1, mean(dY*xhat) = -1; dX = 2*(dY - 1 + xhat)",
-				In:  tensor.Vs(f32s([]int{4, 1}, 4, 0, 0, 0), f32s([]int{4, 1}, 0, 0, 2, 2), vec(2)),
-				Out: tensor.Vs(f32s([]int{4, 1}, 4, -4, 0, 0), vec(-4), vec(4))},
-			{Name: "planes of two samples", Attrs: attr.Map{"epsilon": attr.Float(0)}, Source: "the same numbers and a second channel, for which dY is xhat: dX is 0, dscale 4, dB 0",
-				In:  tensor.Vs(f32s([]int{2, 2, 2}, 4, 0, -1, -1, 0, 0, 1, 1), f32s([]int{2, 2, 2}, 0, 0, 1, 1, 2, 2, 5, 5), vec(2, 3)),
-				Out: tensor.Vs(f32s([]int{2, 2, 2}, 4, -4, 0, 0, 0, 0, 0, 0), vec(-4, 4), vec(4, 0))},
+			{Name: "four samples", Attrs: attr.Map{"epsilon": attr.Float(3)},
+				Source: "hand calculation: dev = sqrt(1+3), xhat = -1/2, -1/2, 1/2, 1/2; mean(dY) = 1, mean(dY*xhat) = -1/2; dX = dY - 1 + xhat/2",
+				In:     tensor.Vs(f32s([]int{4, 1}, 4, 0, 0, 0), f32s([]int{4, 1}, 0, 0, 2, 2), vec(2)),
+				Out:    tensor.Vs(f32s([]int{4, 1}, 2.75, -1.25, -0.75, -0.75), vec(-2), vec(4))},
+			{Name: "planes of two samples", Attrs: attr.Map{"epsilon": attr.Float(3)},
+				Source: "the same numbers and a second channel, hand calculation: mean(dY) = 0, mean(dY*xhat) = 1/2; dX = 2*(dY - xhat/2)",
+				In:     tensor.Vs(f32s([]int{2, 2, 2}, 4, 0, -1, -1, 0, 0, 1, 1), f32s([]int{2, 2, 2}, 0, 0, 2, 2, 2, 2, 4, 4), vec(2, 4)),
+				Out:    tensor.Vs(f32s([]int{2, 2, 2}, 2.75, -1.25, -1.5, -1.5, -0.75, -0.75, 1.5, 1.5), vec(-2, 2), vec(4, 0))},
 		},
 	}
 }
