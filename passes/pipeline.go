@@ -47,6 +47,9 @@ func Pipeline() []Stage {
 			fuse.ConvScale(),
 			fuse.ConvBias(),
 		}},
+		{Name: "quantized", Passes: []pass.Pass{
+			fuse.QGroup(),
+		}},
 		{Name: "constants", Repeat: true, Passes: []pass.Pass{
 			fuse.NormAffine(),
 			fuse.Expand(),
@@ -82,6 +85,8 @@ func Order() []Constraint {
 		{"fuse-conv-bn", "fuse-norm-affine", "what can go into weights should not become arithmetic"},
 		{"expand-eltwise", "fuse-epilogue", "what it writes joins groups"},
 		{"fuse-norm-affine", "fuse-eltwise", "its Mul and Add join elementwise groups"},
+		{"fuse-qgroup", "expand-eltwise", "a function of one byte is a table, however it is said"},
+		{"fuse-qgroup", "fuse-epilogue", "an epilogue would hide a convolution from its QuantizeLinear"},
 		{"fuse-epilogue", "fuse-eltwise", "work beside a product is cheaper than a loop of its own"},
 		{"fuse-eltwise", "order-nodes", "the order of the result must not depend on how passes left it"},
 	}

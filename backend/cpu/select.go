@@ -15,7 +15,7 @@ var selectors = map[string]selector{
 
 	"Conv": single, "ConvTranspose": single, "MatMul": single, "Gemm": single,
 	"LSTM":    selectLSTM,
-	"MaxPool": selectPool, "AveragePool": selectPool, "GlobalAveragePool": selectPool,
+	"MaxPool": selectPoolBytes, "AveragePool": selectPool, "GlobalAveragePool": selectPool,
 	"Softmax":   selectSoftmax,
 	"ReduceSum": selectReduce, "ReduceMean": selectReduce, "ReduceMax": selectReduce, "ReduceMin": selectReduce, "ReduceProd": selectReduce,
 	"ReduceSumSquare": selectReduce, "ReduceL1": selectReduce, "ReduceL2": selectReduce,
@@ -28,6 +28,11 @@ var selectors = map[string]selector{
 	"Gelu": elementwise, "Elu": elementwise, "Selu": elementwise, "HardSigmoid": elementwise, "HardSwish": elementwise,
 	"Softplus": elementwise, "Softsign": elementwise, "Mish": elementwise, "Swish": elementwise,
 	"Cast": selectCast,
+
+	"mlc.ConvGradX": selectConvGrad, "mlc.ConvGradW": selectConvGrad, "mlc.MaxPoolGrad": selectPoolGrad, "mlc.AveragePoolGrad": selectPoolGrad,
+	"Where": selectWhere, "Less": selectLess, "BatchNormalization": selectNorm, "mlc.BatchNormGrad": selectNorm,
+
+	"QuantizeLinear": selectQuantize, "DequantizeLinear": selectDequantize,
 }
 
 // alts lists the kernels for an op and constant format, best first; nil if
@@ -84,6 +89,8 @@ func selectFused(fl *funcLowerer, n *ir.Node) (bool, error) {
 		return fl.anchor(n, nodes[0], nodes[1:])
 	case "eltwise":
 		return fl.eltwise(n, nodes)
+	case "qgroup":
+		return fl.qgroup(n, nodes)
 	}
 	return false, nil
 }

@@ -16,6 +16,9 @@ import (
 func (fl *funcLowerer) conv(n, a *ir.Node, rest []*ir.Node) (bool, error) {
 	w, err := fl.filters(a)
 	if w == nil {
+		if err == nil && !fl.isConst(a.In[1]) {
+			return fl.convOpen(n, a, rest)
+		}
 		return false, err
 	}
 	m := w.c.Dims[0]

@@ -85,6 +85,11 @@ func (o Ops) Conv(x, w, b *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("Conv", 1, o.attrs(nil, attrs), nil, x, w, b)[0]
 }
 
+// ConvInteger emits ConvInteger-10. ConvInteger is Conv of x - x_zero_point and w - w_zero_point, exact.
+func (o Ops) ConvInteger(x, w, xZeroPoint, wZeroPoint *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("ConvInteger", 1, o.attrs(nil, attrs), nil, x, w, xZeroPoint, wZeroPoint)[0]
+}
+
 // ConvTranspose emits ConvTranspose-22. ConvTranspose is the adjoint of Conv in its input: every element of X adds a copy of the filters to Y.
 func (o Ops) ConvTranspose(x, w, b *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("ConvTranspose", 1, o.attrs(nil, attrs), nil, x, w, b)[0]
@@ -108,6 +113,12 @@ func (o Ops) Dropout(data, ratio, trainingMode *ir.Value, attrs ...Attr) *ir.Val
 // DropoutN emits Dropout-22. It is Dropout with its first nout outputs.
 func (o Ops) DropoutN(nout int, data, ratio, trainingMode *ir.Value, attrs ...Attr) []*ir.Value {
 	return o.OpN("Dropout", nout, o.attrs(nil, attrs), nil, data, ratio, trainingMode)
+}
+
+// DynamicQuantizeLinear emits DynamicQuantizeLinear-11. DynamicQuantizeLinear quantizes to u8 by the range of x, widened to hold 0.
+func (o Ops) DynamicQuantizeLinear(x *ir.Value) (_, _, _ *ir.Value) {
+	out := o.OpN("DynamicQuantizeLinear", 3, nil, nil, x)
+	return out[0], out[1], out[2]
 }
 
 // Elu emits Elu-22. Elu is x, or alpha*(exp(x)-1) where x is negative.
@@ -255,6 +266,11 @@ func (o Ops) MatMul(a, b *ir.Value) *ir.Value {
 	return o.OpN("MatMul", 1, nil, nil, a, b)[0]
 }
 
+// MatMulInteger emits MatMulInteger-10. MatMulInteger is MatMul of A - a_zero_point and B - b_zero_point, exact.
+func (o Ops) MatMulInteger(a, b, aZeroPoint, bZeroPoint *ir.Value) *ir.Value {
+	return o.OpN("MatMulInteger", 1, nil, nil, a, b, aZeroPoint, bZeroPoint)[0]
+}
+
 // Max emits Max-13. Max is the elementwise largest of one or more inputs, with broadcasting.
 func (o Ops) Max(data0 []*ir.Value) *ir.Value {
 	return o.OpN("Max", 1, nil, nil, variadic(data0)...)[0]
@@ -313,6 +329,16 @@ func (o Ops) Pad(data, pads, constantValue, axes *ir.Value, attrs ...Attr) *ir.V
 // Pow emits Pow-15. Pow is Z = X to the Y, elementwise with broadcasting, in X's type.
 func (o Ops) Pow(x, y *ir.Value) *ir.Value {
 	return o.OpN("Pow", 1, nil, nil, x, y)[0]
+}
+
+// QLinearConv emits QLinearConv-10. QLinearConv is Conv of quantized values.
+func (o Ops) QLinearConv(x, xScale, xZeroPoint, w, wScale, wZeroPoint, yScale, yZeroPoint, b *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("QLinearConv", 1, o.attrs(nil, attrs), nil, x, xScale, xZeroPoint, w, wScale, wZeroPoint, yScale, yZeroPoint, b)[0]
+}
+
+// QLinearMatMul emits QLinearMatMul-21. QLinearMatMul is MatMul of quantized values.
+func (o Ops) QLinearMatMul(a, aScale, aZeroPoint, b, bScale, bZeroPoint, yScale, yZeroPoint *ir.Value) *ir.Value {
+	return o.OpN("QLinearMatMul", 1, nil, nil, a, aScale, aZeroPoint, b, bScale, bZeroPoint, yScale, yZeroPoint)[0]
 }
 
 // QuantizeLinear emits QuantizeLinear-28. QuantizeLinear is y = saturate(round(x/scale) + zero point).
@@ -505,6 +531,16 @@ func (o Ops) MLCAveragePoolGrad(dY, shape *ir.Value, kernelShape []int64, attrs 
 	return o.OpN("mlc.AveragePoolGrad", 1, o.attrs([]Attr{{"kernel_shape", attr.Ints(kernelShape...)}}, attrs), nil, dY, shape)[0]
 }
 
+// MLCBatchNormGrad emits mlc.BatchNormGrad-1. BatchNormGrad is the gradient of BatchNormalization in training mode, where mean and variance follow X.
+func (o Ops) MLCBatchNormGrad(dY, x, scale *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("mlc.BatchNormGrad", 1, o.attrs(nil, attrs), nil, dY, x, scale)[0]
+}
+
+// MLCBatchNormGradN emits mlc.BatchNormGrad-1. It is MLCBatchNormGrad with its first nout outputs.
+func (o Ops) MLCBatchNormGradN(nout int, dY, x, scale *ir.Value, attrs ...Attr) []*ir.Value {
+	return o.OpN("mlc.BatchNormGrad", nout, o.attrs(nil, attrs), nil, dY, x, scale)
+}
+
 // MLCConvGradW emits mlc.ConvGradW-1. ConvGradW is the gradient of Conv in W: the correlation of X with dY over batch and positions.
 func (o Ops) MLCConvGradW(dY, x, shape *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("mlc.ConvGradW", 1, o.attrs(nil, attrs), nil, dY, x, shape)[0]
@@ -513,6 +549,21 @@ func (o Ops) MLCConvGradW(dY, x, shape *ir.Value, attrs ...Attr) *ir.Value {
 // MLCConvGradX emits mlc.ConvGradX-1. ConvGradX is the gradient of Conv in X: the adjoint of Conv, for an X of the shape given.
 func (o Ops) MLCConvGradX(dY, w, shape *ir.Value, attrs ...Attr) *ir.Value {
 	return o.OpN("mlc.ConvGradX", 1, o.attrs(nil, attrs), nil, dY, w, shape)[0]
+}
+
+// MLCCrossEntropy emits mlc.CrossEntropy-1. CrossEntropy is -log of the probability that the softmax of the logits over axis 1 gives to the label: log(sum(exp(x))) - x[label], taken relative to the maximum.
+func (o Ops) MLCCrossEntropy(logits, labels *ir.Value) *ir.Value {
+	return o.OpN("mlc.CrossEntropy", 1, nil, nil, logits, labels)[0]
+}
+
+// MLCCrossEntropyGrad emits mlc.CrossEntropyGrad-1. CrossEntropyGrad is the gradient of CrossEntropy: dX = dY*(softmax(logits) - 1 at the label).
+func (o Ops) MLCCrossEntropyGrad(dY, logits, labels *ir.Value) *ir.Value {
+	return o.OpN("mlc.CrossEntropyGrad", 1, nil, nil, dY, logits, labels)[0]
+}
+
+// MLCDropoutMask emits mlc.DropoutMask-1. DropoutMask gives factors that drop: 0 with probability ratio, else 1/(1-ratio).
+func (o Ops) MLCDropoutMask(key, shape *ir.Value, ratio float32, attrs ...Attr) *ir.Value {
+	return o.OpN("mlc.DropoutMask", 1, o.attrs([]Attr{{"ratio", attr.Float(ratio)}}, attrs), nil, key, shape)[0]
 }
 
 // MLCFused emits mlc.Fused-1. It gives its first nout outputs.
@@ -561,7 +612,7 @@ func Antialias(v int64) Attr { return Attr{"antialias", attr.Int(v)} }
 // Approximate sets the attribute approximate of Gelu.
 func Approximate(v string) Attr { return Attr{"approximate", attr.Str(v)} }
 
-// AutoPad sets the attribute auto_pad of AveragePool, Conv, ConvTranspose, MaxPool, mlc.AveragePoolGrad, mlc.ConvGradW, mlc.ConvGradX, mlc.MaxPoolGrad.
+// AutoPad sets the attribute auto_pad of AveragePool, Conv, ConvInteger, ConvTranspose, MaxPool, QLinearConv, mlc.AveragePoolGrad, mlc.ConvGradW, mlc.ConvGradX, mlc.MaxPoolGrad.
 func AutoPad(v string) Attr { return Attr{"auto_pad", attr.Str(v)} }
 
 // Axes sets the attribute axes of Resize.
@@ -593,16 +644,19 @@ func CountIncludePad(v int64) Attr { return Attr{"count_include_pad", attr.Int(v
 // CubicCoeffA sets the attribute cubic_coeff_a of Resize.
 func CubicCoeffA(v float32) Attr { return Attr{"cubic_coeff_a", attr.Float(v)} }
 
-// Dilations sets the attribute dilations of AveragePool, Conv, ConvTranspose, MaxPool, mlc.AveragePoolGrad, mlc.ConvGradW, mlc.ConvGradX, mlc.MaxPoolGrad.
+// Dilations sets the attribute dilations of AveragePool, Conv, ConvInteger, ConvTranspose, MaxPool, QLinearConv, mlc.AveragePoolGrad, mlc.ConvGradW, mlc.ConvGradX, mlc.MaxPoolGrad.
 func Dilations(v ...int64) Attr { return Attr{"dilations", attr.Ints(v...)} }
 
 // Direction sets the attribute direction of LSTM, mlc.LSTMGrad.
 func Direction(v string) Attr { return Attr{"direction", attr.Str(v)} }
 
+// Dtype sets the attribute dtype of mlc.DropoutMask.
+func Dtype(v int64) Attr { return Attr{"dtype", attr.Int(v)} }
+
 // End sets the attribute end of Shape.
 func End(v int64) Attr { return Attr{"end", attr.Int(v)} }
 
-// Epsilon sets the attribute epsilon of BatchNormalization, LayerNormalization.
+// Epsilon sets the attribute epsilon of BatchNormalization, LayerNormalization, mlc.BatchNormGrad.
 func Epsilon(v float32) Attr { return Attr{"epsilon", attr.Float(v)} }
 
 // ExcludeOutside sets the attribute exclude_outside of Resize.
@@ -617,7 +671,7 @@ func Fmod(v int64) Attr { return Attr{"fmod", attr.Int(v)} }
 // Gamma sets the attribute gamma of Selu.
 func Gamma(v float32) Attr { return Attr{"gamma", attr.Float(v)} }
 
-// Group sets the attribute group of Conv, ConvTranspose, mlc.ConvGradW, mlc.ConvGradX.
+// Group sets the attribute group of Conv, ConvInteger, ConvTranspose, QLinearConv, mlc.ConvGradW, mlc.ConvGradX.
 func Group(v int64) Attr { return Attr{"group", attr.Int(v)} }
 
 // HiddenSize sets the attribute hidden_size of LSTM, mlc.LSTMGrad.
@@ -632,7 +686,7 @@ func KeepAspectRatioPolicy(v string) Attr { return Attr{"keep_aspect_ratio_polic
 // Keepdims sets the attribute keepdims of ArgMax, ArgMin, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, ReduceSumSquare.
 func Keepdims(v int64) Attr { return Attr{"keepdims", attr.Int(v)} }
 
-// KernelShape sets the attribute kernel_shape of Conv, ConvTranspose, mlc.ConvGradW, mlc.ConvGradX.
+// KernelShape sets the attribute kernel_shape of Conv, ConvInteger, ConvTranspose, QLinearConv, mlc.ConvGradW, mlc.ConvGradX.
 func KernelShape(v ...int64) Attr { return Attr{"kernel_shape", attr.Ints(v...)} }
 
 // Layout sets the attribute layout of LSTM, mlc.LSTMGrad.
@@ -662,7 +716,7 @@ func OutputPadding(v ...int64) Attr { return Attr{"output_padding", attr.Ints(v.
 // OutputShape sets the attribute output_shape of ConvTranspose.
 func OutputShape(v ...int64) Attr { return Attr{"output_shape", attr.Ints(v...)} }
 
-// Pads sets the attribute pads of AveragePool, Conv, ConvTranspose, MaxPool, mlc.AveragePoolGrad, mlc.ConvGradW, mlc.ConvGradX, mlc.MaxPoolGrad.
+// Pads sets the attribute pads of AveragePool, Conv, ConvInteger, ConvTranspose, MaxPool, QLinearConv, mlc.AveragePoolGrad, mlc.ConvGradW, mlc.ConvGradX, mlc.MaxPoolGrad.
 func Pads(v ...int64) Attr { return Attr{"pads", attr.Ints(v...)} }
 
 // Perm sets the attribute perm of Transpose.
@@ -692,7 +746,7 @@ func StashType(v int64) Attr { return Attr{"stash_type", attr.Int(v)} }
 // StorageOrder sets the attribute storage_order of MaxPool.
 func StorageOrder(v int64) Attr { return Attr{"storage_order", attr.Int(v)} }
 
-// Strides sets the attribute strides of AveragePool, Conv, ConvTranspose, MaxPool, mlc.AveragePoolGrad, mlc.ConvGradW, mlc.ConvGradX, mlc.MaxPoolGrad.
+// Strides sets the attribute strides of AveragePool, Conv, ConvInteger, ConvTranspose, MaxPool, QLinearConv, mlc.AveragePoolGrad, mlc.ConvGradW, mlc.ConvGradX, mlc.MaxPoolGrad.
 func Strides(v ...int64) Attr { return Attr{"strides", attr.Ints(v...)} }
 
 // TrainingMode sets the attribute training_mode of BatchNormalization.

@@ -9,7 +9,7 @@ type Set = ir.OpSet
 // table is made anew for each Set and nothing is shared or global.
 var families = []func() []*ir.OpDef{
 	arithOps,
-	quantizeOps,
+	quantizeOps, qlinearOps,
 	castOps,
 	softmaxOps,
 	reduceOps,
@@ -23,6 +23,7 @@ var families = []func() []*ir.OpDef{
 	poolOps,
 	normOps,
 	rnnOps,
+	lossOps,
 }
 
 // Builtin makes the table of all built-in operators.

@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
@@ -215,6 +216,17 @@ func gradConvTranspose(e ir.Emitter, n *ir.Node, dy []*ir.Value) []*ir.Value {
 		return dx
 	}
 	x, w := n.In[0], n.In[1]
+	if slices.ContainsFunc(x.Type.Dims, func(d shape.Dim) bool { return d.Is(0) }) {
+		// Nothing reached Y but the bias; a Conv of what is smaller than its
+		// window would be illegal.
+		for i, v := range n.In[:2] {
+			dx[i] = e.Op("Expand", nil, e.Scalar(v.Type.DType, 0), emitShape(e, v))
+		}
+		if len(n.In) > 2 && n.In[2] != nil {
+			dx[2] = sumChannels(e, dy[0])
+		}
+		return dx
+	}
 	a, longer, err := adjointConv(n)
 	if err != nil {
 		e.Fail(err)

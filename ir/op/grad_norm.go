@@ -53,11 +53,8 @@ func (m arith) plus(x, y *ir.Value) *ir.Value {
 }
 
 // gradBatchNorm differentiates the definition. In training mode mean and
-// variance depend on X:
-//
-//	g = dY*scale;  dX = inv*(g - mean(g) - xhat*mean(g*xhat))
-//
-// and the running statistics pass their share on to X and to the inputs.
+// variance depend on X, which mlc.BatchNormGrad takes into account, and the
+// running statistics pass their share on to X and to the inputs.
 func gradBatchNorm(e ir.Emitter, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	dx := make([]*ir.Value, 5)
 	x := n.In[0]
@@ -95,19 +92,16 @@ func gradBatchNorm(e ir.Emitter, n *ir.Node, dy []*ir.Value) []*ir.Value {
 	dev := m.sub(x, mean)
 	inv := m.invDev(variance, n.Attrs.Float("epsilon"))
 	xhat := m.mul(dev, inv)
-	if dy[0] != nil {
+	if dy[0] != nil && training {
+		copy(dx, e.OpN("mlc.BatchNormGrad", 3, attr.Map{"epsilon": n.Attrs["epsilon"]}, nil, dy[0], x, n.In[1]))
+	} else if dy[0] != nil {
 		g := m.mul(dy[0], channel(n.In[1]))
 		sumG, sumGX := m.sum(g, axes), m.sum(m.mul(g, xhat), axes)
 		dx[1] = vector(m.sum(m.mul(dy[0], xhat), axes), n.In[1])
 		dx[2] = vector(m.sum(dy[0], axes), n.In[2])
-		if training {
-			count := extentProduct(e, x, axes, m.d)
-			dx[0] = m.mul(inv, m.sub(g, m.div(m.add(sumG, m.mul(xhat, sumGX)), count)))
-		} else {
-			dx[0] = m.mul(g, inv)
-			dx[3] = vector(m.mul(sumG, m.mul(inv, m.num(-1))), n.In[3])
-			dx[4] = vector(m.mul(sumGX, m.mul(m.mul(inv, inv), m.num(-0.5))), n.In[4])
-		}
+		dx[0] = m.mul(g, inv)
+		dx[3] = vector(m.mul(sumG, m.mul(inv, m.num(-1))), n.In[3])
+		dx[4] = vector(m.mul(sumGX, m.mul(m.mul(inv, inv), m.num(-0.5))), n.In[4])
 	}
 	if !training {
 		return dx

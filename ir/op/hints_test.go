@@ -29,6 +29,8 @@ type violation struct {
 var violations = map[string][]func(s irtest.Sample) violation{
 	"AveragePool":        {padsBesideAuto},
 	"MaxPool":            {padsBesideAuto},
+	"QLinearConv":        {padsBesideAuto},
+	"ConvInteger":        {padsBesideAuto},
 	"mlc.MaxPoolGrad":    {padsBesideAuto},
 	"BatchNormalization": {func(s irtest.Sample) violation { return violation{s, 3} }},
 	"LSTM": {oneActivation, func(s irtest.Sample) violation {

@@ -17,9 +17,10 @@ const (
 const FusedOp = "mlc.Fused"
 
 // group replaces nodes, which stand in order in one function, by one
-// mlc.Fused with the last node's output as its own, under the same name. No
-// other output of theirs is read from outside. The group reads its operands,
-// constants too, through parameters, in order of first use.
+// mlc.Fused with the last node's output as its own, under the same name. What
+// else of theirs is read from outside (a DequantizeLinear) stays there too.
+// The group reads its operands, constants too, through parameters, in order of
+// first use.
 func group(c *rewrite.Ctx, kind string, nodes []*ir.Node) (*ir.Node, error) {
 	last := nodes[len(nodes)-1]
 	f, old := last.Func, last.Out[0]
@@ -30,6 +31,10 @@ func group(c *rewrite.Ctx, kind string, nodes []*ir.Node) (*ir.Node, error) {
 	body := &ir.Func{Name: kind, Module: f.Module, Owner: &ir.Node{Def: ir.ConstDef, Func: f}}
 	cl := &ir.Cloner{Values: map[*ir.Value]*ir.Value{}}
 	var in []*ir.Value
+	inside := make(map[*ir.Node]bool, len(nodes))
+	for _, n := range nodes {
+		inside[n] = true
+	}
 	for _, n := range nodes {
 		for _, v := range n.In {
 			if v == nil || cl.Values[v] != nil {
@@ -41,7 +46,7 @@ func group(c *rewrite.Ctx, kind string, nodes []*ir.Node) (*ir.Node, error) {
 			in = append(in, v)
 		}
 		k := cl.Node(body, len(body.Nodes), n)
-		if n == last {
+		if n == last || !readInside(n.Out[0], inside) {
 			k.Out[0].Name = f.Module.FreshName()
 		}
 	}
@@ -61,7 +66,9 @@ func group(c *rewrite.Ctx, kind string, nodes []*ir.Node) (*ir.Node, error) {
 	}
 	ir.ReplaceUses(old, out)
 	for i := len(nodes) - 1; i >= 0; i-- {
-		nodes[i].Remove()
+		if rewrite.Unread(nodes[i]) { // an operand's DequantizeLinear may have other readers
+			nodes[i].Remove()
+		}
 	}
 	return g, nil
 }

@@ -20,6 +20,7 @@ var families = []Family{
 	{"eltwise", eltwiseFiles},
 	{"dwconv", dwconvFiles},
 	{"reduce", reduceFiles},
+	{"int8", int8Files},
 }
 
 // An Output is one generated file, its path relative to the repository root.

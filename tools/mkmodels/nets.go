@@ -15,7 +15,7 @@ import (
 // nets by name; small are those that testdata holds.
 var (
 	nets = map[string]func() (*ir.Module, error){
-		"digits": digits, "tagger": tagger, "resnet18": resnet18, "mobilenetv2": mobileNetV2,
+		"digits": digits, "tagger": tagger, "resnet8": resnet8, "resnet18": resnet18, "mobilenetv2": mobileNetV2,
 	}
 	small = []string{"digits", "tagger"}
 )

@@ -6,7 +6,8 @@
 //	go run ./tools/peers -out DIR [-opset N] [-shared DIR] [NAME...]
 //	python3 tools/peers/export.py DIR
 //
-// With -examples it exports the examples of the operator table instead.
+// With -examples it exports the examples of the operator table instead, with
+// -losses it writes training runs for losses.py.
 package main
 
 import (
@@ -35,10 +36,18 @@ func main() {
 	opset := flag.Int("opset", export.DefaultOpset, "of the exports")
 	shared := flag.String("shared", filepath.Join("..", "shared"), "folder that holds corpus/")
 	table := flag.Bool("examples", false, "export the examples of the operator table")
+	runs := flag.Bool("losses", false, "write training runs")
 	flag.Parse()
 	if *out == "" {
 		fmt.Fprintln(os.Stderr, "peers: -out is needed")
 		os.Exit(2)
+	}
+	if *runs {
+		if err := losses(*out); err != nil {
+			fmt.Fprintln(os.Stderr, "peers:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	if *table {
 		if err := examples(*out, *opset); err != nil {

@@ -10,7 +10,9 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/grad"
 	"github.com/mlc-go/mlc/runtime/kernel/pooling"
+	"github.com/mlc-go/mlc/runtime/kernel/quant"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 	"github.com/mlc-go/mlc/runtime/kernel/rnn"
 	"github.com/mlc-go/mlc/runtime/kernel/softmax"
@@ -39,5 +41,18 @@ var fast = []*kernel.Desc{
 	&pooling.Avg_avx512, &pooling.Avg_avx2, &pooling.Avg_neon, &pooling.Avg_generic,
 	&pooling.Global_avx512, &pooling.Global_avx2, &pooling.Global_neon, &pooling.Global_generic,
 	&copy.Transpose, &copy.Concat, &copy.Slice, &copy.Pad,
+	&conv.I8_14x32_avx512vnni, &conv.I8_6x16_avx2, &conv.I8_4x16_dotprod, &conv.I8_4x16_neon, &conv.I8_generic,
+	&gemm.I8_14x32_avx512vnni, &gemm.I8_6x16_avx2, &gemm.I8_4x16_dotprod, &gemm.I8_4x16_neon, &gemm.I8_generic,
+	&dwconv.I8_avx2, &dwconv.I8_neon, &dwconv.I8_generic,
+	&pooling.MaxI8_avx2, &pooling.MaxI8_neon, &pooling.MaxI8_generic, &pooling.MeanI8,
+	&quant.Quantize_avx2, &quant.Quantize_neon, &quant.Quantize_generic,
+	&quant.Dequantize_avx2, &quant.Dequantize_neon, &quant.Dequantize_generic,
+	&quant.Add_avx2, &quant.Add_neon, &quant.Add_generic, &quant.Table,
 	&rnn.LSTMF32_14x32_avx512, &rnn.LSTMF32_6x16_avx2, &rnn.LSTMF32_4x16_neon, &rnn.LSTMF32_generic,
+	&grad.Conv_14x32_avx512, &grad.Conv_6x16_avx2, &grad.Conv_4x16_neon, &grad.Conv_generic,
+	&grad.GradX_14x32_avx512, &grad.GradX_6x16_avx2, &grad.GradX_4x16_neon, &grad.GradX_generic,
+	&grad.GradW_14x32_avx512, &grad.GradW_6x16_avx2, &grad.GradW_4x16_neon, &grad.GradW_generic,
+	&grad.Norm_avx512, &grad.Norm_avx2, &grad.Norm_neon, &grad.Norm_generic,
+	&grad.NormGrad_avx512, &grad.NormGrad_avx2, &grad.NormGrad_neon, &grad.NormGrad_generic,
+	&grad.MaxPool, &grad.AvgPool, &grad.Gate,
 }

@@ -101,12 +101,13 @@ func checkFilters(c *kernel.Call, dims ...int) error {
 	return nil
 }
 
-// spread decides how many workers take units at the same time, and how many
-// threads work on one unit, which is so many multiply-adds.
+// spread decides how many workers may take units at the same time, and how many
+// threads work on one unit, which is so many multiply-adds. Any of the pool's
+// threads may come to take a unit, fewer units than threads or not.
 func spread(units, macs, threads int) (workers, each int) {
 	const little = 1 << 18
 	if units > 1 && (units%threads == 0 || units >= 4*threads || macs < little) {
-		return min(units, threads), 1
+		return threads, 1
 	}
 	return 1, threads
 }

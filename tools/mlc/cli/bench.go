@@ -1,327 +1,231 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
+	"io"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/tools/bench"
 )
 
 // benchResult is one line of `mlc bench --json`.
 type benchResult struct {
-	Model    string    `json:"model"`
-	Pipeline string    `json:"pipeline"`
-	Threads  int       `json:"threads"`
-	Batch    int       `json:"batch"`
-	N        int       `json:"n"`
-	Min      float64   `json:"min_ms"`
-	Mean     float64   `json:"mean_ms"`
-	P50      float64   `json:"p50_ms"`
-	P90      float64   `json:"p90_ms"`
-	P99      float64   `json:"p99_ms"`
-	Load     float64   `json:"load_ms"`
-	First    float64   `json:"first_ms"`
-	PeakRSS  int64     `json:"peak_rss_bytes"`
-	Artifact int64     `json:"artifact_bytes"`
-	Ratio    *ratio    `json:"ratio_to_first,omitempty"`
-	Ops      []opTime  `json:"ops,omitempty"`
-	times    []float64 // ms
-	blocks   []float64 // minimum of each block, ms
-}
-
-// ratio compares with the first model of the same call, block by block.
-type ratio struct {
-	Median float64 `json:"median"`
-	Lo     float64 `json:"lo"` // bootstrap 90 % interval
-	Hi     float64 `json:"hi"`
-}
-
-// opTime is what one instruction took, on average.
-type opTime struct {
-	Node   string  `json:"node"`
-	Kernel string  `json:"kernel"`
-	Ms     float64 `json:"mean_ms"`
-	Share  float64 `json:"share"`
+	Model       string       `json:"model"`
+	Pipeline    string       `json:"pipeline"`
+	Spec        string       `json:"spec,omitempty"` // of --pipeline
+	Threads     int          `json:"threads"`
+	Batch       int          `json:"batch"`
+	Concurrency int          `json:"concurrency"`
+	N           int          `json:"n"`
+	Min         float64      `json:"min_ms"`
+	Mean        float64      `json:"mean_ms"`
+	P50         float64      `json:"p50_ms"`
+	P90         float64      `json:"p90_ms"`
+	P99         float64      `json:"p99_ms"`
+	PerSecond   float64      `json:"inferences_per_s"`
+	Load        float64      `json:"load_ms"`
+	First       float64      `json:"first_ms"`
+	PeakRSS     int64        `json:"peak_rss_bytes"` // of this process so far
+	Artifact    int64        `json:"artifact_bytes"`
+	Arena       int64        `json:"arena_bytes"`
+	Consts      int64        `json:"constant_bytes"`
+	Blocks      []float64    `json:"block_ms"`               // cost of a run in each block
+	BlocksCPU   []float64    `json:"block_cpu_ms,omitempty"` // the same in CPU time, where it counts
+	Ratio       *bench.Ratio `json:"ratio_to_first,omitempty"`
+	ToBaseline  *bench.Ratio `json:"ratio_to_baseline,omitempty"`
+	Quality     *quality     `json:"quality,omitempty"`
+	Ops         []opTime     `json:"ops,omitempty"`
 }
 
 type benchFlags struct {
 	compileFlags
-	threads, batch, runs, blocks int
-	warmup, duration             time.Duration
-	ops                          bool
-	top                          int
+	threads, runs, blocks int
+	batches               []int
+	concurrency           int
+	seed                  uint64
+	warmup, duration      time.Duration
+	ops                   bool
+	top                   int
+	pipelines             []string
+	data, svg             string
+	baseline              string
+	failIf                []string
 }
 
 func (a *app) bench() *cobra.Command {
 	var f benchFlags
 	c := &cobra.Command{
 		Use:   "bench MODEL...",
-		Short: "Time models on random inputs; several run interleaved, with the ratio to the first",
+		Short: "Time models on random inputs; several, or pipelines of one, run by turns, with the ratio to the first",
 		Args:  cobra.MinimumNArgs(1),
 	}
 	f.register(c, "2")
 	s := c.Flags()
+	s.StringArrayVar(&f.pipelines, "pipeline", nil, "compile with `NAME=SPEC`: O2, O2{off=cse,target=amd64+avx2} or what --passes takes; several are compared")
 	s.IntVar(&f.threads, "threads", 1, "`threads` a run may use")
-	s.IntVar(&f.batch, "batch", 1, "value for the open dim of the first axis of every input")
+	s.IntSliceVar(&f.batches, "batch", []int{1}, "`values` for the open dim of the first axis of every input: 1,8")
+	s.Lookup("batch").DefValue = "1"
+	s.IntVar(&f.concurrency, "concurrency", 1, "`N` sessions of a model run at the same time")
 	s.IntVar(&f.runs, "runs", 0, "`N` timed runs instead of a duration")
-	s.IntVar(&f.blocks, "blocks", 20, "alternating blocks the time is split into")
+	s.IntVar(&f.blocks, "blocks", bench.DefaultBlocks, "alternating blocks the time is split into")
 	s.DurationVar(&f.warmup, "warmup", 500*time.Millisecond, "untimed `time` before")
 	s.DurationVar(&f.duration, "duration", 5*time.Second, "timed `time` for each model")
+	s.Uint64Var(&f.seed, "seed", 1, "`seed` of the order of turns and of the inputs")
 	s.BoolVar(&f.ops, "ops", false, "print what each kernel call takes")
 	s.IntVar(&f.top, "top", 20, "how many `calls` --ops prints")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		var subjects []*subject
-		for _, m := range args {
-			x, err := a.subject(c, m, &f)
-			if err != nil {
-				return err
-			}
-			defer x.close()
-			subjects = append(subjects, x)
-		}
-		if err := measure(c.Context(), subjects, &f); err != nil {
-			return err
-		}
-		return a.benchReport(c.Context(), subjects, &f)
-	}
+	s.StringVar(&f.data, "data", "", "time and compare on `DATA` instead of random inputs, with the accuracy if it has a target")
+	s.StringVar(&f.svg, "svg", "", "draw ratios and times to `FILE`")
+	s.StringVar(&f.baseline, "baseline", "", "compare with what --json printed to `FILE` before")
+	s.StringArrayVar(&f.failIf, "fail-if", nil, "exit 1 on `CONDITION` against the baseline, else against the first: slower>3%, larger>1%, memory>1%, drop>0.5pt")
+	c.RunE = func(c *cobra.Command, args []string) error { return a.runBench(c, args, &f) }
 	return c
 }
 
-// subject is one model under measurement.
-type subject struct {
-	benchResult
-	m *runtime.Model
-	s *runtime.Session
-}
-
-func (x *subject) close() {
-	x.s.Close()
-	x.m.Close()
-}
-
-func (a *app) subject(c *cobra.Command, path string, f *benchFlags) (*subject, error) {
-	o := a.options()
-	if err := f.fill(c, a, &o); err != nil {
-		return nil, err
-	}
-	x := &subject{benchResult: benchResult{Model: filepath.ToSlash(path), Pipeline: "O" + f.level, Threads: f.threads, Batch: f.batch}}
-	if st, err := os.Stat(path); err == nil && isArtifactFile(path) {
-		x.Artifact = st.Size()
-		x.Pipeline = ""
-	}
-	t0 := time.Now()
-	m, err := a.loadModel(c.Context(), path, o)
+// runBench measures one batch size after the other.
+func (a *app) runBench(c *cobra.Command, models []string, f *benchFlags) error {
+	gates, old, err := a.benchCheck(c, f)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	x.Load = ms(time.Since(t0))
-	x.m = m
-	if x.s, err = m.NewSession(runtime.Threads(f.threads)); err != nil {
-		return nil, err
-	}
-	dims, err := dimValues(f.dims)
+	builds, err := a.benchBuilds(c, models, f)
+	defer func() {
+		for _, b := range builds {
+			b.model.Close()
+		}
+	}()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, in := range m.Inputs() {
-		if in.Type.Ranked() && len(in.Type.Dims) > 0 {
-			if name, ok := in.Type.Dims[0].Symbol(); ok && dims[name] == 0 {
-				dims[name] = int64(f.batch)
-			}
-		}
-	}
-	vals, err := a.inputs(m, nil, true, 1, dims)
-	if err != nil {
-		return nil, err
-	}
-	for i, in := range m.Inputs() {
-		if err := x.s.BindValue(in.Name, vals[i]); err != nil {
-			return nil, err
-		}
-	}
-	t0 = time.Now()
-	if err := x.s.Run(c.Context()); err != nil {
-		return nil, err
-	}
-	x.First = ms(time.Since(t0))
-	return x, nil
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// measure times the subjects in alternating blocks, so that a drift of the
-// machine meets all of them.
-func measure(ctx context.Context, xs []*subject, f *benchFlags) error {
-	for _, x := range xs {
-		for t0 := time.Now(); time.Since(t0) < f.warmup; {
-			if err := x.s.Run(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	for b := range f.blocks {
-		for _, x := range xs {
-			best := math.Inf(1)
-			t0 := time.Now()
-			for n := 0; f.more(b, n, t0); n++ {
-				t := time.Now()
-				if err := x.s.Run(ctx); err != nil {
-					return err
-				}
-				d := ms(time.Since(t))
-				best = min(best, d)
-				x.times = append(x.times, d)
-			}
-			if !math.IsInf(best, 1) {
-				x.blocks = append(x.blocks, best)
-			}
-		}
-	}
-	return nil
-}
-
-// more says whether block b, begun at t0 with n runs done, goes on.
-func (f *benchFlags) more(b, n int, t0 time.Time) bool {
-	if f.runs > 0 {
-		return n < (f.runs+f.blocks-1-b)/f.blocks
-	}
-	return n == 0 || time.Since(t0) < f.duration/time.Duration(f.blocks)
-}
-
-func (x *subject) statistics() {
-	t := slices.Sorted(slices.Values(x.times))
-	x.N = len(t)
-	if x.N == 0 {
-		return
-	}
-	sum := 0.0
-	for _, v := range t {
-		sum += v
-	}
-	at := func(p float64) float64 { return t[min(len(t)-1, int(p*float64(len(t))))] }
-	x.Min, x.Mean, x.P50, x.P90, x.P99 = t[0], sum/float64(len(t)), at(.5), at(.9), at(.99)
-	x.PeakRSS = peakRSS()
-}
-
-// compare is the median of the blocks' ratios of minima and its bootstrap
-// interval (1,000 resamples with a fixed seed).
-func compare(x, base *subject) *ratio {
-	n := min(len(x.blocks), len(base.blocks))
-	if n == 0 {
-		return nil
-	}
-	rs := make([]float64, n)
-	for i := range rs {
-		rs[i] = x.blocks[i] / base.blocks[i]
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	meds := make([]float64, 1000)
-	draw := make([]float64, n)
-	for i := range meds {
-		for j := range draw {
-			draw[j] = rs[rng.IntN(n)]
-		}
-		meds[i] = median(draw)
-	}
-	slices.Sort(meds)
-	return &ratio{median(rs), meds[50], meds[949]}
-}
-
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	if n := len(s); n%2 == 0 {
-		return (s[n/2-1] + s[n/2]) / 2
-	}
-	return s[len(s)/2]
-}
-
-func (a *app) benchReport(ctx context.Context, xs []*subject, f *benchFlags) error {
-	var list []benchResult
-	for i, x := range xs {
-		x.statistics()
-		if i > 0 {
-			x.Ratio = compare(x, xs[0])
-		}
-		if f.ops {
-			if err := x.profile(ctx); err != nil {
-				return err
-			}
-		}
-		list = append(list, x.benchResult)
-	}
-	if a.json {
-		return a.emit("bench/1", map[string]any{"results": list})
-	}
-	rows := [][]string{{"model", "threads", "batch", "n", "min ms", "p50", "p90", "p99", "load ms", "first ms", "ratio"}}
-	for _, r := range list {
-		rt := ""
-		if r.Ratio != nil {
-			rt = fmt.Sprintf("%.3f (%.3f..%.3f)", r.Ratio.Median, r.Ratio.Lo, r.Ratio.Hi)
-		}
-		n := func(v float64) string { return fmt.Sprintf("%.4g", v) }
-		rows = append(rows, []string{r.Model, fmt.Sprint(r.Threads), fmt.Sprint(r.Batch), fmt.Sprint(r.N), n(r.Min), n(r.P50), n(r.P90), n(r.P99), n(r.Load), n(r.First), rt})
-	}
-	a.table(a.out, rows)
-	for _, r := range list {
-		if len(r.Ops) == 0 {
-			continue
-		}
-		rows := [][]string{{"", ""}, {"ms", "share", "kernel", "node"}}
-		for _, o := range r.Ops[:min(f.top, len(r.Ops))] {
-			rows = append(rows, []string{fmt.Sprintf("%.4f", o.Ms), fmt.Sprintf("%.1f %%", 100*o.Share), o.Kernel, o.Node})
-		}
-		a.table(a.out, rows)
-	}
-	return nil
-}
-
-// profile runs a little longer with a clock around every instruction.
-func (x *subject) profile(ctx context.Context) error {
-	prog := x.m.Artifact().Program
-	kernels := x.m.Kernels()
-	took := map[[2]int]time.Duration{}
-	total := time.Duration(0)
-	x.s.OnProfile(func(fn, i int, d time.Duration) {
-		took[[2]int{fn, i}] += d
-		total += d
-	})
-	defer x.s.OnProfile(nil)
-	n := 0
-	for t0 := time.Now(); n < 5 || time.Since(t0) < time.Second && n < 1000; n++ {
-		if err := x.s.Run(ctx); err != nil {
+	var data *benchData
+	if f.data != "" {
+		if data, err = openBenchData(f, builds); err != nil {
 			return err
 		}
 	}
-	for k, d := range took {
-		if kernels[k[0]][k[1]] == "" {
-			continue
+	var list []benchResult
+	var rows []bench.Row
+	for _, n := range f.batches {
+		rs, drawn, err := a.benchGroup(c.Context(), builds, n, data, f)
+		if err != nil {
+			return err
 		}
-		node := ""
-		if s := prog.Funcs[k[0]].Body[k[1]].Source; len(s) > 0 {
-			node = s[0]
+		if old != nil {
+			if err := old.compare(rs); err != nil {
+				return err
+			}
 		}
-		x.Ops = append(x.Ops, opTime{node, kernels[k[0]][k[1]], ms(d) / float64(n), float64(d) / float64(total)})
+		list, rows = append(list, rs...), append(rows, drawn...)
 	}
-	slices.SortFunc(x.Ops, func(a, b opTime) int {
-		switch {
-		case a.Ms > b.Ms:
-			return -1
-		case a.Ms < b.Ms:
-			return 1
-		case a.Node < b.Node:
-			return -1
-		case a.Node > b.Node:
-			return 1
+	failures := a.judge(gates, list, old)
+	if f.svg != "" {
+		draw := func(w io.WriteSeeker) error {
+			var b bytes.Buffer
+			if err := bench.WriteSVG(&b, rows); err != nil {
+				return err
+			}
+			_, err := w.Write(b.Bytes())
+			return err
 		}
-		return 0
+		if _, err := atomicWrite(f.svg, draw); err != nil {
+			return err
+		}
+	}
+	return a.benchReport(list, failures, f)
+}
+
+// benchCheck refuses flags that make no sense, and reads what they name.
+func (a *app) benchCheck(c *cobra.Command, f *benchFlags) ([]gate, *baseline, error) {
+	switch {
+	case f.threads < 1:
+		return nil, nil, usage("--threads %d: want at least 1", f.threads)
+	case f.concurrency < 1:
+		return nil, nil, usage("--concurrency %d: want at least 1", f.concurrency)
+	case f.runs < 0 || f.blocks < 1:
+		return nil, nil, usage("--runs %d --blocks %d: want runs of 0 or more and at least 1 block", f.runs, f.blocks)
+	case f.runs == 0 && f.duration <= 0:
+		return nil, nil, usage("--duration %v: want a time above 0", f.duration)
+	case len(f.batches) == 0 || slices.Min(f.batches) < 1:
+		return nil, nil, usage("--batch %v: want numbers from 1", f.batches)
+	case len(f.pipelines) > 0 && (f.passes != "" || c.Flags().Changed("opt")):
+		return nil, nil, usage("--pipeline says how to compile: -O and --passes cannot stand beside it")
+	}
+	gates, err := parseGates(f.failIf)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, g := range gates {
+		if g.what == "drop" && f.data == "" {
+			return nil, nil, usage("--fail-if %s: wants --data with a target", g.text)
+		}
+	}
+	if f.baseline == "" {
+		return gates, nil, nil
+	}
+	old, err := readBaseline(f.baseline)
+	return gates, old, err
+}
+
+// benchGroup measures everything at one batch size, by turns.
+func (a *app) benchGroup(ctx context.Context, builds []*benchBuild, batch int, data *benchData, f *benchFlags) ([]benchResult, []bench.Row, error) {
+	var xs []*benchSubject
+	defer func() {
+		for _, x := range xs {
+			x.close()
+		}
+	}()
+	var subjects []bench.Subject
+	for _, b := range builds {
+		x, err := a.benchSubject(ctx, b, batch, data, f)
+		if x != nil {
+			xs = append(xs, x)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		subjects = append(subjects, bench.Subject{Name: b.label(), Run: x.run, Renew: x.renew})
+	}
+	if err := a.qualities(ctx, xs, data, f); err != nil {
+		return nil, nil, err
+	}
+	series, err := bench.Measure(ctx, subjects, bench.Schedule{
+		Warmup: f.warmup, Duration: f.duration, Runs: f.runs, Blocks: f.blocks, Workers: f.concurrency, Seed: f.seed,
+		CPU: f.threads == 1,
 	})
-	return nil
+	if err != nil {
+		return nil, nil, err
+	}
+	var list []benchResult
+	var rows []bench.Row
+	for i, x := range xs {
+		x.measured(series[i], f.concurrency)
+		if i > 0 {
+			x.Ratio = bench.Compare(series[i], series[0], f.concurrency)
+		}
+		if f.ops {
+			if err := x.profile(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
+		list = append(list, x.benchResult)
+		name := subjects[i].Name
+		if len(f.batches) > 1 {
+			name = fmt.Sprintf("%s, batch %d", name, batch)
+		}
+		rows = append(rows, bench.Row{Name: name, Ratio: x.Ratio, Times: series[i].Times()})
+	}
+	return list, rows, nil
+}
+
+// measured fills in what a series says.
+func (x *benchSubject) measured(s bench.Series, workers int) {
+	m := bench.Summarize(s)
+	x.N, x.Min, x.Mean, x.P50, x.P90, x.P99 = m.N, m.Min, m.Mean, m.P50, m.P90, m.P99
+	x.PerSecond = m.PerSecond * float64(x.Batch)
+	x.Blocks, x.BlocksCPU = s.Costs(workers)
+	x.PeakRSS = peakRSS()
 }

@@ -19,7 +19,8 @@ import (
 
 func (a *app) build() *cobra.Command {
 	var f compileFlags
-	var out, emit, stage string
+	var q quantFlags
+	var out, emit, stage, mode string
 	var opset int
 	var times bool
 	c := &cobra.Command{
@@ -28,6 +29,8 @@ func (a *app) build() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 	}
 	f.register(c, "2")
+	q.register(c)
+	c.Flags().StringVar(&mode, "quantize", "", "quantize before compiling: `int8` (static, needs --calib)")
 	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name with .mlc)")
 	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: mlc, onnx, mir (default: by OUT's suffix, else mlc)")
 	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
@@ -42,8 +45,13 @@ func (a *app) build() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		src, done, err := a.maybeQuantized(c, args[0], &o, mode, &q)
+		if err != nil {
+			return err
+		}
+		defer done()
 		if stage != "" {
-			return a.printStage(c, args[0], o, stage, 0)
+			return a.printStage(c, src, o, stage, 0)
 		}
 		if kind != "mlc" {
 			o.Stop = codegen.StageOptimized
@@ -52,7 +60,7 @@ func (a *app) build() *cobra.Command {
 			out = outName(args[0], kind)
 		}
 		t0 := time.Now()
-		art, err := codegen.Build(c.Context(), a.source(args[0]), o)
+		art, err := codegen.Build(c.Context(), src, o)
 		if err != nil {
 			return err
 		}

@@ -144,7 +144,8 @@ func (a *app) root() *cobra.Command {
 	c.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print results only")
 	c.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say what is being done")
 	c.SetFlagErrorFunc(flagError)
-	c.AddCommand(a.build(), a.opt(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(),
+	c.AddCommand(a.build(), a.opt(), a.quantize(), a.prune(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(),
+		a.train(), a.eval(), a.data(),
 		a.targets(), a.passes(), a.ops(), a.kernels(), a.doctor(), a.version())
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
@@ -224,4 +225,11 @@ func (a *app) logger() *slog.Logger {
 // options are the parts of codegen.Options that every command shares.
 func (a *app) options() codegen.Options {
 	return codegen.Options{Ops: a.reg.Ops, Kernels: a.reg.Kernels, ExtraPass: a.reg.Passes, Log: a.logger()}
+}
+
+// note says something to people only.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.err, format+"\n", args...)
+	}
 }

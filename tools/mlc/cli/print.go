@@ -48,16 +48,16 @@ func (a *app) print() *cobra.Command {
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
-		return a.printStage(c, args[0], o, stage, most)
+		return a.printStage(c, a.source(args[0]), o, stage, most)
 	}
 	return c
 }
 
 // printStage builds up to a stage and prints its form, lists of more than most
 // elements left out (0: none).
-func (a *app) printStage(c *cobra.Command, model string, o codegen.Options, stage string, most int) error {
+func (a *app) printStage(c *cobra.Command, src codegen.Source, o codegen.Options, stage string, most int) error {
 	o.Stop = stage
-	art, err := codegen.Build(c.Context(), a.source(model), o)
+	art, err := codegen.Build(c.Context(), src, o)
 	if err != nil {
 		return err
 	}

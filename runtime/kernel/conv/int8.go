@@ -1,0 +1,265 @@
+package conv
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/quant"
+)
+
+// OpI8 is what the kernels of a quantized convolution compute:
+//
+//	In[0]      u8 or i8 [N, C, spatial...]   one or two spatial axes
+//	Consts[0]  gemm.FormatI8 of each group's filters [M/group, C/group*taps]
+//	Consts[1]  f32[M]  factor of the sums
+//	Consts[2]  i32[M]  bias
+//	Consts[3]  i32[M]  sums of the filters
+//	Out[0]     u8 or i8 [N, M, spatial...]
+//
+// with the attributes of ONNX Conv, kernel_shape among them, and those of
+// gemm.NewScaling.
+const OpI8 = "conv.i8"
+
+// I8_generic convolves quantized on the tiles in plain Go.
+var I8_generic = kernel.Desc{ID: "conv.i8.generic", Op: OpI8, Format: gemm.FormatI8,
+	Prepare: i8Generic, Scratch: scratchI8, Run: runI8}
+
+func i8Generic(c *kernel.Call) (any, error) { return prepareI8(c, &gemm.Generic8) }
+
+// convolution8 is the state of a call. A unit of its work is one group of one
+// image, a product; column j of it is position j of the output laid over the
+// planes, whose rows are longer than the output's, so that a panel is always
+// 16 neighbours. What falls beyond a row of the output is dropped.
+type convolution8 struct {
+	g       geometry
+	planes  planes8
+	scale   *gemm.Scaling
+	quant   *quant.Funcs
+	workers []worker8
+
+	arranged  int // bytes of a worker's scratch for arranged planes
+	perWorker int
+	call      *kernel.Call
+}
+
+type worker8 struct {
+	s     *convolution8
+	job   *gemm.Job8
+	src   []uint8
+	x     []uint8 // of the group being arranged
+	y     []uint8 // of the group
+	row0  int     // first filter of the group
+	edge  []uint8 // per thread of the job: 16 columns of every row
+	bytes []uint8 // per thread of the job: a row of results
+	each  int
+}
+
+// planes8 is how the input lies: for each channel, a plane for each remainder
+// (of row and column, modulo the strides) that some tap needs, one after the
+// other. Neighbouring outputs meet neighbours in one of them under one tap.
+type planes8 struct {
+	direct      bool // the input itself has this form
+	phases      [][2]int
+	rows, width int
+	size        int     // of a channel
+	taps        []int32 // per row of the product: offset from that of output (0, 0)
+	cols        int     // of the product
+}
+
+func newPlanes8(g *geometry) planes8 {
+	p := planes8{rows: g.oh + (g.kh-1)*g.dh/g.sh, width: g.ow + (g.kw-1)*g.dw/g.sw}
+	if g.pt == 0 && g.pl == 0 && g.sh == 1 && g.sw == 1 && p.rows <= g.h && p.width <= g.w {
+		p = planes8{direct: true, rows: g.h, width: g.w}
+	}
+	at := map[[2]int]int{}
+	var in []int32
+	for y := range g.kh {
+		for x := range g.kw {
+			ph := [2]int{y * g.dh % g.sh, x * g.dw % g.sw}
+			if _, ok := at[ph]; !ok {
+				at[ph] = len(p.phases)
+				p.phases = append(p.phases, ph)
+			}
+			in = append(in, int32((at[ph]*p.rows+y*g.dh/g.sh)*p.width+x*g.dw/g.sw))
+		}
+	}
+	p.size = len(p.phases) * p.rows * p.width
+	k := g.c / g.group * g.taps()
+	for c := range g.c / g.group {
+		for _, off := range in {
+			p.taps = append(p.taps, int32(c*p.size)+off)
+		}
+	}
+	for len(p.taps) < 4*gemm.Groups(k) { // weights of zero meet these
+		p.taps = append(p.taps, p.taps[0])
+	}
+	p.cols = (g.oh-1)*p.width + g.ow
+	return p
+}
+
+func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
+	g, err := geometryIn(c, false, dtype.U8, dtype.I8)
+	if err != nil {
+		return nil, err
+	}
+	s := &convolution8{g: g, quant: m.Quant}
+	k := g.c / g.group * g.taps()
+	if have, want := c.Consts[0].Len(), g.m*4*gemm.Groups(k); have != want || k == 0 || k > gemm.MaxI8 {
+		return nil, &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("%d packed elements", have), Want: fmt.Sprintf("%d, of at least 1 and at most %d terms", want, gemm.MaxI8)}
+	}
+	if s.scale, err = gemm.NewScaling(c, m, g.m); err != nil {
+		return nil, err
+	}
+	if g.n*g.m*g.oh*g.ow == 0 {
+		return s, nil
+	}
+	if g.c/g.group*g.h*g.w > math.MaxInt32/int(8) {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the input", Have: fmt.Sprint(g.c / g.group * g.h * g.w), Want: "less than 2^28"}
+	}
+	s.planes = newPlanes8(&g)
+	if !s.planes.direct {
+		s.arranged = align64(g.c/g.group*s.planes.size + slack)
+	}
+	s.scale.Edge(len(s.planes.taps))
+	p := gemm.Params8{M: g.m / g.group, N: s.planes.cols, K: k}
+	workers, each := spread(g.n*g.group, p.M*p.N*p.K, c.Pool.Threads())
+	s.workers = make([]worker8, workers)
+	for i := range s.workers {
+		w := &s.workers[i]
+		w.s, w.each = s, each
+		p.Pack, p.End = w, w
+		w.job = m.Prepare(p, each)
+	}
+	s.perWorker = s.arranged + align64(s.workers[0].job.Scratch()) + each*(s.edgeBytes()+align64(s.planes.cols+16))
+	return s, nil
+}
+
+// edgeBytes is room for 16 columns of every row, read with care.
+func (s *convolution8) edgeBytes() int { return align64(16*len(s.planes.taps) + 16) }
+
+func align64(n int) int { return (n + 63) &^ 63 }
+
+func scratchI8(c *kernel.Call, _ int) int {
+	s := c.State.(*convolution8)
+	return s.perWorker * len(s.workers)
+}
+
+func runI8(c *kernel.Call) {
+	s := c.State.(*convolution8)
+	if len(s.workers) == 0 {
+		return
+	}
+	s.call = c
+	units := s.g.n * s.g.group
+	if len(s.workers) > 1 {
+		c.Pool.Run(units, s)
+	} else {
+		for u := range units {
+			s.unit(u, 0)
+		}
+	}
+	s.call = nil
+}
+
+// Do implements pool.Task: one unit, on one worker.
+func (s *convolution8) Do(u, worker int) { s.unit(u, worker) }
+
+func (s *convolution8) unit(u, worker int) {
+	g, w, c := &s.g, &s.workers[worker], s.call
+	image, group := u/g.group, u%g.group
+	cg, mg := g.c/g.group, g.m/g.group
+	scratch := c.Scratch[worker*s.perWorker : (worker+1)*s.perWorker]
+	w.x = c.In[0].Tensor.Bytes()[(image*g.c+group*cg)*g.h*g.w:][:cg*g.h*g.w]
+	w.y = c.Out[0].Tensor.Bytes()[(image*g.m+group*mg)*g.oh*g.ow:][:mg*g.oh*g.ow]
+	w.row0 = group * mg
+	w.src = w.x
+	p := c.Pool
+	if len(s.workers) > 1 {
+		p = nil
+	}
+	if !s.planes.direct {
+		w.src, scratch = scratch[:s.arranged], scratch[s.arranged:]
+		p.Run(cg, w)
+	}
+	e := w.each * s.edgeBytes()
+	w.edge, scratch = scratch[:e], scratch[e:]
+	e = w.each * align64(s.planes.cols+16)
+	w.bytes, scratch = scratch[:e], scratch[e:]
+	w.job.A = tensor.Slice[int8](&c.Consts[0])[group*mg*4*gemm.Groups(cg*g.taps()):]
+	w.job.Run(p, scratch)
+}
+
+// Do implements pool.Task: it arranges a channel.
+func (w *worker8) Do(c, _ int) {
+	g, p := &w.s.g, &w.s.planes
+	src, dst := w.x[c*g.h*g.w:(c+1)*g.h*g.w], w.src[c*p.size:(c+1)*p.size]
+	zero := w.s.scale.Zero
+	for _, ph := range p.phases {
+		for y := range p.rows {
+			row := dst[:p.width]
+			dst = dst[p.width:]
+			iy := y*g.sh + ph[0] - g.pt
+			if iy < 0 || iy >= g.h {
+				fill(row, zero)
+				continue
+			}
+			w.s.quant.Arrange(row, src[iy*g.w:(iy+1)*g.w], g.sw, ph[1]-g.pl, zero)
+		}
+	}
+}
+
+func fill(b []uint8, v uint8) {
+	for i := range b {
+		b[i] = v
+	}
+}
+
+// Pack8 implements gemm.Packer8.
+func (w *worker8) Pack8(m *gemm.Micro8, panel []uint8, col, worker int) {
+	p := &w.s.planes
+	if !p.direct || col+16+int(p.taps[w.job.K-1]) <= len(w.src) {
+		m.Pack(panel, p.taps, &w.src[col], w.s.scale.Sign)
+		return
+	}
+	// The last panel would read beyond the input: it is copied first.
+	size := w.s.edgeBytes()
+	edge := w.edge[worker*size : (worker+1)*size]
+	rows := unsafe.Slice((*[16]uint8)(unsafe.Pointer(&edge[0])), len(p.taps))
+	for i, off := range p.taps {
+		copy(rows[i][:], w.src[min(len(w.src), col+int(off)):])
+	}
+	m.Pack(panel, w.s.scale.Edge(len(p.taps)), &edge[0], w.s.scale.Sign)
+}
+
+// End8 implements gemm.Ender8.
+func (w *worker8) End8(c []int32, ld, row, rows, col, cols, worker int) {
+	s := w.s
+	g, width := &s.g, s.planes.width
+	size := align64(s.planes.cols + 16)
+	line := w.bytes[worker*size : worker*size+cols]
+	for i := range rows {
+		s.scale.Row(w.row0+row+i, cols, &c[i*ld], &line[0])
+		y := w.y[(row+i)*g.oh*g.ow : (row+i+1)*g.oh*g.ow]
+		if width == g.ow {
+			copy(y[col:], line)
+			continue
+		}
+		for at := 0; at < cols; {
+			oy, ox := (col+at)/width, (col+at)%width
+			n := width - ox
+			if oy >= g.oh {
+				break
+			}
+			if ox < g.ow {
+				copy(y[oy*g.ow+ox:(oy+1)*g.ow], line[at:])
+			}
+			at += n
+		}
+	}
+}

@@ -1,0 +1,18 @@
+package gemm
+
+import (
+	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/kernel"
+)
+
+// I8_14x32_avx512vnni multiplies quantized activations by constant weights on VNNI_I8_14x32.
+var I8_14x32_avx512vnni = kernel.Desc{ID: "gemm.i8.14x32.avx512vnni", Op: OpI8, Format: FormatI8, Arch: "amd64", Needs: cpu.AVX2 | cpu.AVX512 | cpu.AVX512VNNI, Fast: true,
+	Prepare: i8VNNI, Scratch: scratchI8, Run: runI8}
+
+// I8_6x16_avx2 multiplies quantized activations by constant weights on AVX2_I8_6x16.
+var I8_6x16_avx2 = kernel.Desc{ID: "gemm.i8.6x16.avx2", Op: OpI8, Format: FormatI8, Arch: "amd64", Needs: cpu.AVX2, Fast: true,
+	Prepare: i8AVX2, Scratch: scratchI8, Run: runI8}
+
+func i8VNNI(c *kernel.Call) (any, error) { return prepareI8(c, &VNNI_I8_14x32) }
+
+func i8AVX2(c *kernel.Call) (any, error) { return prepareI8(c, &AVX2_I8_6x16) }

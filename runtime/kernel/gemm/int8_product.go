@@ -1,0 +1,108 @@
+package gemm
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/kernel"
+)
+
+// OpI8 is what the kernels of a quantized product with constant weights
+// compute:
+//
+//	In[0]      u8 or i8 [rows..., K]
+//	Consts[0]  FormatI8 of the weights, transposed to [N, K]
+//	Consts[1]  f32[N]  factor of the sums
+//	Consts[2]  i32[N]  bias
+//	Consts[3]  i32[N]  sums of each output's weights
+//	Out[0]     u8 or i8 [rows..., N]
+//
+// with the attributes of NewScaling.
+const OpI8 = "gemm.i8"
+
+// I8_generic multiplies quantized activations by constant weights in plain Go.
+var I8_generic = kernel.Desc{ID: "gemm.i8.generic", Op: OpI8, Format: FormatI8, Prepare: i8Generic, Scratch: scratchI8, Run: runI8}
+
+func i8Generic(c *kernel.Call) (any, error) { return prepareI8(c, &Generic8) }
+
+// product8 is the state of a call. The rows of the job are the outputs'
+// weights, its columns the rows of the activations.
+type product8 struct {
+	job     *Job8
+	scale   *Scaling
+	k, n    int
+	threads int
+	rows    []int32
+	x, y    []uint8
+	buf     []uint8 // of each thread: 16 rows of activations, transposed; a line of results
+}
+
+func prepareI8(c *kernel.Call, m *Micro8) (any, error) {
+	a, y := &c.In[0].Tensor, &c.Out[0].Tensor
+	ra, ry := a.Rank(), y.Rank()
+	if ra < 1 || ra != ry {
+		return nil, diag.New(diag.Internal, "quantized product of %v to %v", a.Type(), y.Type())
+	}
+	s := &product8{k: a.Dim(ra - 1), n: y.Dim(ry - 1), threads: max(1, c.Pool.Threads())}
+	rows := 1
+	for i, d := range a.Dims()[:ra-1] {
+		if y.Dim(i) != d {
+			return nil, &diag.Error{Kind: diag.Shape, Port: "rows of the product", Have: fmt.Sprint(y.Dims()), Want: fmt.Sprint(a.Dims()[:ra-1])}
+		}
+		rows *= d
+	}
+	if have, want := c.Consts[0].Len(), s.n*4*Groups(s.k); have != want || s.k == 0 || s.k > MaxI8 {
+		return nil, &diag.Error{Kind: diag.Shape, Port: "B", Have: fmt.Sprintf("%d packed elements", have), Want: fmt.Sprintf("%d, of at least 1 and at most %d terms", want, MaxI8)}
+	}
+	var err error
+	if s.scale, err = NewScaling(c, m, s.n); err != nil {
+		return nil, err
+	}
+	s.rows = s.scale.Edge(4 * Groups(s.k))
+	s.job = m.Prepare(Params8{M: s.n, N: rows, K: s.k, Pack: s, End: s}, s.threads)
+	return s, nil
+}
+
+func (s *product8) perThread() int { return align64(16*len(s.rows)) + align64(s.job.cols) }
+
+func scratchI8(c *kernel.Call, _ int) int {
+	s := c.State.(*product8)
+	return align64(s.job.Scratch()) + s.threads*s.perThread()
+}
+
+func runI8(c *kernel.Call) {
+	s := c.State.(*product8)
+	s.x, s.y = c.In[0].Tensor.Bytes(), c.Out[0].Tensor.Bytes()
+	s.job.A = tensor.Slice[int8](&c.Consts[0])
+	n := align64(s.job.Scratch())
+	s.buf = c.Scratch[n:]
+	s.job.Run(c.Pool, c.Scratch[:n])
+	s.x, s.y, s.buf = nil, nil, nil
+}
+
+// Pack8 implements Packer8.
+func (s *product8) Pack8(m *Micro8, panel []uint8, col, worker int) {
+	t := unsafe.Slice((*[16]uint8)(unsafe.Pointer(&s.buf[worker*s.perThread()])), len(s.rows))
+	for j := range min(16, s.job.N-col) {
+		for k, v := range s.x[(col+j)*s.k : (col+j+1)*s.k] {
+			t[k][j] = v
+		}
+	}
+	m.Pack(panel, s.rows, &t[0][0], s.scale.Sign)
+}
+
+// End8 implements Ender8.
+func (s *product8) End8(c []int32, ld, row, rows, col, cols, worker int) {
+	line := s.buf[worker*s.perThread()+align64(16*len(s.rows)):][:cols]
+	have := min(cols, s.job.N-col)
+	for i := range rows {
+		s.scale.Row(row+i, cols, &c[i*ld], &line[0])
+		at := col*s.n + row + i
+		for _, v := range line[:have] {
+			s.y[at] = v
+			at += s.n
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package gemm
+
+import (
+	"fmt"
+
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/runtime/kernel/quant"
+)
+
+// A Scaling is how a quantized call turns sums into bytes. Row i of the
+// product has factor Consts[1][i], bias Consts[2][i] and sum of weights
+// Consts[3][i].
+type Scaling struct {
+	Zero uint8  // the byte that stands for 0 in the input
+	Sign uint32 // turns input bytes into unsigned ones
+
+	f    *quant.Funcs
+	rule quant.Rule
+	corr []int32
+	m    []float32
+	edge []int32
+}
+
+// NewScaling reads the constants from index 1 on and the attributes of a call
+// whose product has m rows.
+func NewScaling(c *kernel.Call, micro *Micro8, m int) (*Scaling, error) {
+	x, y := c.In[0].Tensor.DType(), c.Out[0].Tensor.DType()
+	if len(c.Consts) != 4 || x != dtype.U8 && x != dtype.I8 || y != dtype.U8 && y != dtype.I8 {
+		return nil, diag.New(diag.Internal, "quantized product of %v to %v with %d constants", x, y, len(c.Consts))
+	}
+	for i, d := range []dtype.DType{dtype.F32, dtype.I32, dtype.I32} {
+		if t := &c.Consts[1+i]; t.DType() != d || t.Len() != m {
+			return nil, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("constant %d", 1+i), Have: t.Type().String(), Want: fmt.Sprintf("%v[%d]", d, m)}
+		}
+	}
+	zero := c.Attrs.Int(quant.AttrXZero)
+	s := &Scaling{Zero: uint8(zero), Sign: quant.Sign(x), f: micro.Quant, rule: quant.RuleOf(y, c.Attrs), m: tensor.Slice[float32](&c.Consts[1]), corr: make([]int32, m)}
+	if x == dtype.I8 {
+		zero += 128
+	}
+	bias, sums := tensor.Slice[int32](&c.Consts[2]), tensor.Slice[int32](&c.Consts[3])
+	for i := range s.corr {
+		s.corr[i] = micro.Correction(bias[i], int32(zero), sums[i])
+	}
+	return s, nil
+}
+
+// Row turns n sums of a row, n a multiple of 16, into bytes.
+func (s *Scaling) Row(row, n int, acc *int32, dst *uint8) {
+	s.f.Requant(n, acc, s.corr[row], s.m[row], &s.rule, dst)
+}
+
+// Edge are the offsets of n rows of 16 bytes that lie one after the other. It
+// must have been called once before calls at the same time.
+func (s *Scaling) Edge(n int) []int32 {
+	for i := len(s.edge); i < n; i++ {
+		s.edge = append(s.edge, int32(16*i))
+	}
+	return s.edge[:n]
+}

@@ -1,0 +1,143 @@
+package grad
+
+import (
+	"fmt"
+
+	"github.com/mlc-go/mlc/ir/attr"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/kernel"
+)
+
+// axis is one spatial axis of a Conv: extents of input and output, kernel,
+// stride, dilation, padding at the beginning.
+type axis struct{ in, out, k, s, d, p int }
+
+// span is the extent that a filter covers.
+func (a *axis) span() int { return (a.k-1)*a.d + 1 }
+
+// geometry is a Conv with known extents, axis 0 for y and 1 for x; one spatial
+// axis is a height of 1.
+type geometry struct {
+	n, c, m, group int
+	ax             [2]axis
+	rank           int // spatial axes
+}
+
+func (g *geometry) taps() int   { return g.ax[0].k * g.ax[1].k }
+func (g *geometry) pixels() int { return g.ax[0].in * g.ax[1].in }
+func (g *geometry) places() int { return g.ax[0].out * g.ax[1].out }
+
+// geometryOf describes the Conv of X[n, c, ...] with W[m, c/group, ...] to
+// Y[n, m, ...] that has attributes a.
+func geometryOf(a attr.Map, x, w, y *tensor.Tensor) (g geometry, err error) {
+	rank := x.Rank() - 2
+	for _, t := range []*tensor.Tensor{x, w, y} {
+		if rank < 1 || rank > 2 || t.Rank() != rank+2 || t.DType() != dtype.F32 {
+			return g, diag.New(diag.Internal, "convolution of %v with %v to %v", x.Type(), w.Type(), y.Type())
+		}
+	}
+	g = geometry{n: x.Dim(0), c: x.Dim(1), m: y.Dim(1), group: max(1, a.Int("group")), rank: rank}
+	g.ax[0] = axis{1, 1, 1, 1, 1, 0}
+	for i := range rank {
+		v := axis{in: x.Dim(2 + i), out: y.Dim(2 + i), k: w.Dim(2 + i), s: listed(a, "strides", i, 1), d: listed(a, "dilations", i, 1)}
+		begin, end := listed(a, "pads", i, 0), listed(a, "pads", rank+i, 0)
+		switch mode := a.Str("auto_pad"); mode {
+		case "VALID":
+			begin, end = 0, 0
+		case "SAME_UPPER", "SAME_LOWER":
+			total := max(0, (v.in+v.s-1)/v.s*v.s-v.s+v.span()-v.in)
+			if begin = total / 2; mode == "SAME_LOWER" {
+				begin = total - total/2
+			}
+			end = total - begin
+		}
+		v.p = begin
+		if room := v.in + begin + end - v.span(); v.out > 0 && room < (v.out-1)*v.s {
+			return g, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("output on spatial axis %d", i), Have: fmt.Sprint(v.out), Want: fmt.Sprintf("at most %d", room/v.s+1)}
+		}
+		g.ax[2-rank+i] = v
+	}
+	if w.Dim(0) != g.m || w.Dim(1)*g.group != g.c || g.m%g.group != 0 || y.Dim(0) != g.n {
+		return g, &diag.Error{Kind: diag.Shape, Port: "convolution", Have: fmt.Sprintf("%v with %v in %d groups to %v", x.Type(), w.Type(), g.group, y.Type()), Want: "operands that fit"}
+	}
+	return g, nil
+}
+
+// listed is element i of an attribute, def where it is missing.
+func listed(a attr.Map, name string, i, def int) int {
+	if v := a.Ints(name); i < len(v) {
+		return int(v[i])
+	}
+	return def
+}
+
+// spatial lists one number per spatial axis.
+func (g *geometry) spatial(f func(a *axis) int) []int64 {
+	var out []int64
+	for i := 2 - g.rank; i < 2; i++ {
+		out = append(out, int64(f(&g.ax[i])))
+	}
+	return out
+}
+
+func floats(v *tensor.Value) []float32 { return tensor.Slice[float32](&v.Tensor) }
+
+// align rounds up to whole cache lines of float32.
+func align(n int) int { return (n + 15) &^ 15 }
+
+// spread decides how many workers take units at the same time, and how many
+// threads work on one unit, which is so many multiply-adds.
+func spread(units, macs, threads int) (workers, each int) {
+	const little = 1 << 18
+	if units > 1 && (units%threads == 0 || units >= 4*threads || macs < little) {
+		return threads, 1 // any of them may take a unit
+	}
+	return 1, threads
+}
+
+// inner is the state of a call that runs a kernel of another package whose constants are made in scratch
+// at the beginning of each run.
+type inner struct {
+	desc    *kernel.Desc
+	call    kernel.Call
+	weights int // elements of the constant, at the front of scratch
+	dims    []int
+	more    int // index in the outer In from which the epilogue's operands follow
+	lead    int // inputs of the inner call before them
+	pack    func(dst, w []float32)
+}
+
+// prepare binds the inner call to the outer's buffers.
+func (s *inner) prepare(c *kernel.Call, a attr.Map) error {
+	s.call.Attrs, s.call.Out, s.call.Pool = a, c.Out, c.Pool
+	s.call.Consts = []tensor.Tensor{tensor.New(dtype.F32, s.dims...)} // of which Prepare reads the extents
+	s.call.In = make([]tensor.Value, s.lead, s.lead+len(c.In)-s.more)
+	s.call.In[0] = c.In[0]
+	s.call.In = append(s.call.In, c.In[s.more:]...)
+	st, err := s.desc.Prepare(&s.call)
+	s.call.State = st
+	return err
+}
+
+func runInner(c *kernel.Call) {
+	s := c.State.(*inner)
+	n := align(s.weights)
+	s.call.Consts[0].Rebind(dtype.F32, s.dims, c.Scratch[:4*s.weights])
+	s.pack(tensor.Slice[float32](&s.call.Consts[0]), floats(&c.In[1]))
+	s.call.In[0] = c.In[0]
+	copy(s.call.In[s.lead:], c.In[s.more:])
+	copy(s.call.Out, c.Out)
+	s.call.Scratch, s.call.Pool = c.Scratch[4*n:], c.Pool
+	s.desc.Run(&s.call)
+}
+
+func innerScratch(c *kernel.Call, threads int) int {
+	s := c.State.(*inner)
+	b := 4 * align(s.weights)
+	if s.desc.Scratch != nil {
+		b += s.desc.Scratch(&s.call, threads)
+	}
+	return b
+}

@@ -1,0 +1,19 @@
+package quant
+
+import (
+	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/kernel"
+)
+
+// The kernels with NEON.
+var (
+	Quantize_neon   = kernel.Desc{ID: "quantize.i8.neon", Op: OpQuantize, Arch: "arm64", Needs: cpu.NEON, Fast: true, Prepare: quantizeNEON, Run: run}
+	Dequantize_neon = kernel.Desc{ID: "dequantize.i8.neon", Op: OpDequantize, Arch: "arm64", Needs: cpu.NEON, Fast: true, Prepare: dequantizeNEON, Run: run}
+	Add_neon        = kernel.Desc{ID: "add.i8.neon", Op: OpAdd, Arch: "arm64", Needs: cpu.NEON, Fast: true, Prepare: addNEON, Run: run}
+)
+
+func quantizeNEON(c *kernel.Call) (any, error) { return prepare(c, &NEON, quantizing) }
+
+func dequantizeNEON(c *kernel.Call) (any, error) { return prepare(c, &NEON, dequantizing) }
+
+func addNEON(c *kernel.Call) (any, error) { return prepare(c, &NEON, adding) }

@@ -1,0 +1,3 @@
+package quant
+
+var impls = map[string]*Funcs{"avx2": &AVX2}

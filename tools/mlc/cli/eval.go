@@ -1,0 +1,274 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/frontend/data"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/runtime"
+)
+
+// fileExists says whether a path names something that is there.
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func (a *app) eval() *cobra.Command {
+	var f compileFlags
+	var spec, confusion, output string
+	var metrics []string
+	var batch, threads int
+	var seed uint64
+	c := &cobra.Command{
+		Use:   "eval MODEL --data DATA",
+		Short: "Score a model or artifact on a data set",
+		Args:  cobra.ExactArgs(1),
+	}
+	f.register(c, "2")
+	s := c.Flags()
+	s.StringVar(&spec, "data", "", "`DATA`: "+data.Forms)
+	s.StringSliceVar(&metrics, "metrics", nil, "metrics: "+data.MetricsDoc+" (default: top1 of classes, mae and rmse of numbers)")
+	s.StringVar(&confusion, "confusion", "", "write how often each class was taken for which to `FILE` (CSV)")
+	s.StringVar(&output, "output-name", "", "`NAME` of the output to score (default: the first)")
+	s.IntVar(&batch, "batch", 64, "samples a run, where the model leaves the number open")
+	s.IntVar(&threads, "threads", 1, "`threads` to use")
+	s.Uint64Var(&seed, "seed", 1, "`seed` of random data")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		switch {
+		case spec == "":
+			return usage("mlc eval: --data is missing")
+		case batch < 1 || threads < 1:
+			return usage("--batch %d, --threads %d: want at least 1", batch, threads)
+		}
+		o := a.options()
+		if err := f.fill(c, a, &o); err != nil {
+			return err
+		}
+		t0 := time.Now()
+		m, err := a.loadModel(c.Context(), args[0], o)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		d, err := data.Open(spec, data.Options{Seed: seed, Fields: fieldsFor(m)})
+		if err != nil {
+			return err
+		}
+		if names := classNames(m.Artifact().Program.Meta); names != nil {
+			if d, err = data.WithClasses(d, names); err != nil {
+				return err
+			}
+		}
+		sc, err := scoreModel(c.Context(), m, d, scoreFlags{metrics, output, batch, threads})
+		if err != nil {
+			return err
+		}
+		if confusion != "" {
+			if sc.Confusion() == nil {
+				return usage("--confusion: the metrics are not of classes")
+			}
+			if _, err := a.write(confusion, func(w io.WriteSeeker) error { _, err := io.WriteString(w, sc.ConfusionCSV()); return err }); err != nil {
+				return err
+			}
+		}
+		return a.printScores(args[0], sc, time.Since(t0))
+	}
+	return c
+}
+
+func (a *app) printScores(model string, s *data.Scorer, took time.Duration) error {
+	if a.json {
+		return a.emit("eval/1", struct {
+			Model   string            `json:"model"`
+			Samples int               `json:"samples"`
+			Metrics map[string]number `json:"metrics"`
+			Matrix  [][]int           `json:"confusion,omitempty"`
+			Seconds float64           `json:"seconds"`
+		}{model, s.Samples(), scoreMap(s), s.Confusion(), took.Seconds()})
+	}
+	for _, x := range s.Scores() {
+		fmt.Fprintf(a.out, "%s %.6g\n", x.Name, x.Value)
+	}
+	a.note("%d samples, %.1f s", s.Samples(), took.Seconds())
+	return nil
+}
+
+type scoreFlags struct {
+	metrics        []string
+	output         string
+	batch, threads int
+}
+
+// scoreModel runs a model over a data set.
+func scoreModel(ctx context.Context, m *runtime.Model, d data.Dataset, f scoreFlags) (*data.Scorer, error) {
+	at, err := data.Target(d)
+	if err != nil {
+		return nil, err
+	}
+	outs := m.Outputs()
+	out := 0
+	if f.output != "" {
+		if out = find(outs, f.output); out < 0 {
+			return nil, usage("--output-name %s: outputs are %s", f.output, strings.Join(infoNames(outs), ", "))
+		}
+	}
+	if len(outs) == 0 {
+		return nil, diag.New(diag.BadModel, "the model has no output")
+	}
+	metrics := f.metrics
+	target := d.Fields()[at]
+	if len(metrics) == 0 && !target.IsLabel() && len(target.Dims) == 1 && target.Dims[0] > 1 {
+		metrics = []string{"top1"}
+	}
+	sc, err := data.NewScorer(metrics, target)
+	if err != nil {
+		return nil, err
+	}
+	from, fixed, err := matchInputs(m.Inputs(), d)
+	if err != nil {
+		return nil, err
+	}
+	if fixed > 0 {
+		f.batch = fixed
+		if d.Len()%fixed != 0 {
+			return nil, diag.New(diag.BadData, "%d samples for a model that takes %d at a time: the last do not fill a batch", d.Len(), fixed)
+		}
+	}
+	s, err := m.NewSession(runtime.Threads(f.threads))
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	l, err := data.NewLoader(d, data.LoaderOptions{Batch: f.batch})
+	if err != nil {
+		return nil, err
+	}
+	for b, err := range l.Epoch(ctx, 0, 0) {
+		if err != nil {
+			return nil, err
+		}
+		for i, in := range m.Inputs() {
+			if err := s.Bind(in.Name, b.Tensors[from[i]]); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.Run(ctx); err != nil {
+			return nil, err
+		}
+		y, err := s.Output(outs[out].Name)
+		if err != nil {
+			return nil, err
+		}
+		if err := sc.Add(y, b.Tensors[at]); err != nil {
+			return nil, diag.In(d.Where(badRow(b, at, y.Dims())), diag.BadData, err)
+		}
+	}
+	return sc, nil
+}
+
+// badRow is the sample of a batch whose label is out of range, else the first.
+func badRow(b data.Batch, at int, dims []int) int {
+	t := &b.Tensors[at]
+	if len(dims) > 1 && t.DType().IsInt() {
+		for k := range b.Rows {
+			if v := t.Int(k); v < 0 || v >= int64(dims[len(dims)-1]) {
+				return b.Rows[k]
+			}
+		}
+	}
+	return b.Rows[0]
+}
+
+// matchInputs gives the field that feeds each input, and the number of samples
+// that the model takes at a time (0: any).
+func matchInputs(ins []runtime.Info, d data.Dataset) (from []int, fixed int, err error) {
+	fields := d.Fields()
+	var free []int
+	for i, f := range fields {
+		if !f.Target {
+			free = append(free, i)
+		}
+	}
+	for _, in := range ins {
+		at := data.Index(d, in.Name)
+		if at < 0 && len(ins) == 1 && len(free) == 1 {
+			at = free[0]
+		}
+		if at < 0 {
+			var names []string
+			for _, i := range free {
+				names = append(names, fields[i].Name)
+			}
+			return nil, 0, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("data for input %q", in.Name), Have: fmt.Sprintf("fields %q", names), Want: "one of that name"}
+		}
+		f := fields[at]
+		t := in.Type
+		ok := t.IsTensor() && t.DType == f.DType && (!t.Ranked() || len(t.Dims) == len(f.Dims)+1)
+		for k := 0; ok && t.Ranked() && k < len(f.Dims); k++ {
+			n, known := t.Dims[k+1].Const()
+			ok = !known || n == int64(f.Dims[k])
+		}
+		if !ok {
+			return nil, 0, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("field %q for input %q", f.Name, in.Name),
+				Have: fmt.Sprintf("%v%v a sample", f.DType, f.Dims), Want: t.String()}
+		}
+		if t.Ranked() {
+			if n, known := t.Dims[0].Const(); known {
+				fixed = int(min(n, math.MaxInt32))
+			}
+		}
+		from = append(from, at)
+	}
+	return from, fixed, nil
+}
+
+// fieldsFor is what random data for a compiled model look like.
+func fieldsFor(m *runtime.Model) []data.Field {
+	shell := ir.NewModule("shell")
+	f := shell.AddFunc("main")
+	for _, in := range m.Inputs() {
+		f.AddParam(in.Name, in.Type)
+	}
+	for _, out := range m.Outputs() {
+		f.AddResult(out.Name, &ir.Value{Name: out.Name, Type: out.Type, Func: f})
+	}
+	return fieldsOf(shell)
+}
+
+// scoreModule compiles a module and scores it.
+func (a *app) scoreModule(ctx context.Context, m *ir.Module, d data.Dataset, metrics []string, threads int) (*data.Scorer, error) {
+	art, err := codegen.Build(ctx, codegen.Graph(m), a.options())
+	if err != nil {
+		return nil, err
+	}
+	defer art.Close()
+	b, err := art.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	model, err := runtime.Decode(b, runtime.WithKernels(a.reg.Kernels))
+	if err != nil {
+		return nil, err
+	}
+	defer model.Close()
+	return scoreModel(ctx, model, d, scoreFlags{metrics: metrics, batch: 64, threads: threads})
+}
+
+func scoreMap(s *data.Scorer) map[string]number {
+	out := map[string]number{}
+	for _, x := range s.Scores() {
+		out[x.Name] = number(x.Value)
+	}
+	return out
+}

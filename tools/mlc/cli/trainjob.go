@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/frontend/data"
+	"github.com/mlc-go/mlc/frontend/nn"
+	"github.com/mlc-go/mlc/frontend/train"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/runtime/plan"
+)
+
+// metaClasses is the metadata entry that holds the names of classes, a JSON
+// list of texts.
+const metaClasses = "mlc.classes"
+
+// trainJob is a model with its data: the model takes what the data give.
+type trainJob struct {
+	model      *ir.Module
+	train, val data.Dataset
+	close      func() error
+}
+
+// trainJob reads the data and makes the model.
+func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
+	j := &trainJob{close: func() error { return nil }}
+	var err error
+	named := slices.ContainsFunc(nn.Models(), func(m nn.Model) bool { return m.Name == f.model })
+	if !named {
+		if err := a.knownModel(f.model); err != nil {
+			return nil, err
+		}
+		if err := j.load(ctx, a, f.model); err != nil {
+			return nil, err
+		}
+	}
+	if err := j.open(f); err != nil {
+		return nil, err
+	}
+	at, err := data.Target(j.train)
+	if err != nil {
+		return nil, err
+	}
+	target := j.train.Fields()[at]
+	if len(f.metrics) > 0 {
+		if _, err := data.NewScorer(f.metrics, target); err != nil {
+			return nil, err
+		}
+	}
+	outputs := 1
+	if f.config.Loss == train.CrossEntropy {
+		if outputs, err = data.Classes(j.train); err != nil {
+			return nil, err
+		}
+	} else if len(target.Dims) > 0 {
+		outputs = target.Dims[len(target.Dims)-1]
+	}
+	if !named {
+		j.model, err = a.takeRaw(j.model, j.train, f.fit)
+		if err != nil {
+			return nil, diag.In(f.model, diag.Shape, err)
+		}
+	} else if err := j.build(a, f, outputs); err != nil {
+		return nil, err
+	}
+	if f.config.Loss == train.CrossEntropy && target.Classes != nil {
+		b, err := json.Marshal(target.Classes)
+		if err != nil {
+			return nil, err
+		}
+		j.model.Meta = slices.DeleteFunc(j.model.Meta, func(m ir.Meta) bool { return m.Key == metaClasses })
+		j.model.Meta = append(j.model.Meta, ir.Meta{Key: metaClasses, Value: string(b)})
+	}
+	f.config.Label = freeName(j.train, "label")
+	return j, nil
+}
+
+// freeName is name, or one like it that no input field has.
+func freeName(d data.Dataset, name string) string {
+	for slices.ContainsFunc(d.Fields(), func(f data.Field) bool { return f.Name == name && !f.Target }) {
+		name += "_"
+	}
+	return name
+}
+
+// knownModel says whether a --model that is none by name is a file.
+func (a *app) knownModel(name string) error {
+	if fileExists(name) {
+		return nil
+	}
+	var names []string
+	for _, m := range nn.Models() {
+		names = append(names, m.Name)
+	}
+	return usage("--model %s: no such model or file%s", name, didYouMean(name, names, fmt.Sprintf("models by name are %v", names)))
+}
+
+// load imports a model to go on with.
+func (j *trainJob) load(ctx context.Context, a *app, file string) error {
+	if isArtifactFile(file) {
+		return usage("--model %s: is compiled already; want the .onnx or .mir", file)
+	}
+	o := a.options()
+	o.Stop = codegen.StageImport
+	art, err := codegen.Build(ctx, a.source(file), o)
+	if err != nil {
+		return err
+	}
+	j.model, j.close = art.Module(), art.Close
+	return nil
+}
+
+// open reads training and validation data and settles the loss.
+func (j *trainJob) open(f *trainFlags) error {
+	var fields []data.Field
+	if j.model != nil {
+		fields = fieldsOf(j.model)
+	}
+	d, err := data.Open(f.data, data.Options{Seed: f.seed, Fields: fields})
+	if err != nil {
+		return err
+	}
+	at, err := data.Target(d)
+	if err != nil {
+		return diag.In(f.data, diag.BadData, err)
+	}
+	if f.config.Loss == "" {
+		f.config.Loss = train.SquaredError
+		if d.Fields()[at].IsLabel() {
+			f.config.Loss = train.CrossEntropy
+		}
+	}
+	j.train = d
+	if f.val != "" {
+		if j.val, err = data.Open(f.val, data.Options{Seed: f.seed + 1, Fields: fields}); err != nil {
+			return err
+		}
+		if j.val, err = data.WithClasses(j.val, d.Fields()[at].Classes); err != nil {
+			return err
+		}
+	} else if f.valSplit > 0 {
+		if j.train, j.val, err = data.Split(d, f.valSplit, f.seed); err != nil {
+			return err
+		}
+	}
+	if f.config.Loss == train.SquaredError {
+		if j.train, err = data.AsNumbers(j.train); err != nil {
+			return err
+		}
+		if j.val != nil {
+			j.val, err = data.AsNumbers(j.val)
+		}
+	}
+	return err
+}
+
+// build makes a model by name, with its preprocessing.
+func (j *trainJob) build(a *app, f *trainFlags, outputs int) error {
+	p, err := data.Fit(j.train, f.fit)
+	if err != nil {
+		return diag.In(f.data, diag.BadData, err)
+	}
+	m, err := nn.Named(f.model, nn.Input{Dims: p.Dims}, outputs, nn.Options{Seed: f.seed, Ops: a.reg.Ops})
+	if err != nil {
+		return err
+	}
+	j.model, err = p.Attach(m, a.reg.Ops)
+	return err
+}
+
+// takeRaw lets an imported model take the data's fields: as it is where types
+// agree, else behind preprocessing fitted to the data.
+func (a *app) takeRaw(m *ir.Module, d data.Dataset, o data.FitOptions) (*ir.Module, error) {
+	if takes(m, d) {
+		return m, nil
+	}
+	p, err := data.Fit(d, o)
+	if err != nil {
+		return nil, err
+	}
+	return p.Attach(m, a.reg.Ops)
+}
+
+// takes says whether the fields are what the inputs want, by name or, where
+// there is one of each, by place.
+func takes(m *ir.Module, d data.Dataset) bool {
+	var in []data.Field
+	for _, f := range d.Fields() {
+		if !f.Target {
+			in = append(in, f)
+		}
+	}
+	inputs := 0
+	for _, p := range m.Main().Params {
+		if p.State != nil {
+			continue
+		}
+		inputs++
+		i := slices.IndexFunc(in, func(f data.Field) bool { return f.Name == p.Name })
+		if i < 0 && len(in) == 1 {
+			i = 0
+		}
+		if i < 0 || p.Type.DType != in[i].DType || p.Type.Ranked() && len(p.Type.Dims) != len(in[i].Dims)+1 {
+			return false
+		}
+		for k, n := range in[i].Dims {
+			if !p.Type.Ranked() {
+				break
+			}
+			if c, ok := p.Type.Dims[k+1].Const(); ok && c != int64(n) {
+				return false
+			}
+		}
+	}
+	return inputs == 1 || inputs <= len(in)
+}
+
+// fieldsOf is what random data for a model look like: its inputs, open dims
+// taken as 1, and labels for its first output's last axis.
+func fieldsOf(m *ir.Module) []data.Field {
+	var fs []data.Field
+	sample := func(t ir.Type) []int {
+		d, err := concrete(t, nil)
+		if err != nil || len(d) == 0 {
+			return []int{}
+		}
+		return d[1:]
+	}
+	for _, p := range m.Main().Params {
+		if p.State == nil && p.Type.IsTensor() {
+			fs = append(fs, data.Field{Name: p.Name, DType: p.Type.DType, Dims: sample(p.Type)})
+		}
+	}
+	for _, r := range m.Main().Results {
+		if d := sample(r.Value.Type); r.State == nil && len(d) == 1 {
+			y := data.Field{Name: "target", DType: dtype.I64, Dims: []int{}, Target: true, Classes: make([]string, d[0])}
+			for i := range y.Classes {
+				y.Classes[i] = fmt.Sprint(i)
+			}
+			if d[0] == 1 {
+				y = data.Field{Name: "target", DType: dtype.F32, Dims: d, Target: true}
+			}
+			return append(fs, y)
+		}
+	}
+	return fs
+}
+
+// classNames reads the names of classes from metadata; nil: none.
+func classNames(meta []plan.Meta) []string {
+	for _, m := range meta {
+		var names []string
+		if m.Key == metaClasses && json.Unmarshal([]byte(m.Value), &names) == nil {
+			return names
+		}
+	}
+	return nil
+}
