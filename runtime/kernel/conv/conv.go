@@ -27,7 +27,7 @@ const OpConv = "conv.f32"
 type convolution struct {
 	g       geometry
 	planes  planes
-	workers []worker // as many as take units at the same time
+	workers []worker // as many as may take units at the same time
 	end     *gemm.Ending
 
 	arranged  int // elements of a worker's scratch for arranged planes
@@ -90,7 +90,7 @@ func prepareConv(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
 func spread(units, macs, threads int) (workers, each int) {
 	const little = 1 << 18
 	if units > 1 && (units%threads == 0 || units >= 4*threads || macs < little) {
-		return min(units, threads), 1
+		return threads, 1 // all of them, though units may be fewer: any may take one
 	}
 	return 1, threads
 }
