@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// Every VNNI tile, executed by the emulator, gives the exact sums. That
-// VPDPBUSD takes its signed bytes from the first operand of Go's form is
-// checked against the assembler's encoding by tools/peers/avx512.
+// Every VNNI tile, executed by the emulator, gives the exact sums. Go's first
+// operand of VPDPBUSD is Intel's last, the signed one: llvm-objdump shows
+// VPDPBUSD Z30, Z28, Z0 as vpdpbusd zmm0, zmm28, zmm30.
 func TestVNNITilesInEmulation(t *testing.T) {
 	text := ""
 	for _, f := range int8Files() {
@@ -63,6 +63,26 @@ func emulateTile8(t *testing.T, text, name string, mr, np, kq int) {
 			if have := int32(math.Float32bits(c[i*ldc+j])); have != want {
 				t.Fatalf("%s kq %d: row %d column %d: have %d, want %d", name, kq, i, j, have, want)
 			}
+		}
+	}
+}
+
+// The words come from llvm-mc.
+func TestInt8Encodings(t *testing.T) {
+	for _, c := range []struct {
+		enc  Enc
+		text string
+		want uint32
+	}{
+		{SMLALElem(16, 4, 3, 5), "smlal v16.4s, v4.4h, v3.h[5]", 0x0f532890},
+		{SMLAL2Elem(31, 5, 15, 2), "smlal2 v31.4s, v5.8h, v15.h[2]", 0x4f6f20bf},
+		{SQXTN(4, 0), "sqxtn v4.4h, v0.4s", 0x0e614804},
+		{SQXTN2(5, 3), "sqxtn2 v5.8h, v3.4s", 0x4e614865},
+		{SQXTUN(6, 4), "sqxtun v6.8b, v4.8h", 0x2e212886},
+		{SQXTUN2(6, 5), "sqxtun2 v6.16b, v5.8h", 0x6e2128a6},
+	} {
+		if c.enc.Text != c.text || c.enc.Word != c.want {
+			t.Errorf("have %#08x %s, want %#08x %s", c.enc.Word, c.enc.Text, c.want, c.text)
 		}
 	}
 }
