@@ -63,15 +63,13 @@ type Options struct {
 
 // The stages of a build, in order.
 const (
-	StageImport    = "import"
-	StageCanonical = passes.Canonical
-	StageOptimized = passes.Optimized
-	StagePlan      = "plan"
+	StageImport = "import"
+	StagePlan   = "plan"
 )
 
 // Stages lists them.
 func Stages() []string {
-	return []string{StageImport, StageCanonical, StageOptimized, StagePlan}
+	return []string{StageImport, passes.Canonical, passes.Optimized, StagePlan}
 }
 
 // Artifact is a built model.
@@ -175,7 +173,7 @@ func (o *Options) compile(ctx context.Context, a *Artifact, level int, t target.
 		}
 		return bindshape.Bind(a.module, o.Bind)
 	}
-	o.progress(StageOptimized)
+	o.progress(passes.Optimized)
 	po := passes.Options{
 		Options: rewrite.Options{Level: level, Fuel: o.Fuel, Off: o.Off, Only: o.Only},
 		Ops:     o.Ops, Target: t.String(), Exec: eval.New(), Log: o.Log, OnRemark: o.OnRemark,
@@ -183,7 +181,7 @@ func (o *Options) compile(ctx context.Context, a *Artifact, level int, t target.
 		Check: o.Check, Shuffle: o.Shuffle, DumpDir: o.DumpDir,
 		PrintAfter: o.PrintAfter, PrintTo: o.PrintTo, CrashDir: o.CrashDir, Flags: o.Flags,
 	}
-	if o.Stop == StageCanonical {
+	if o.Stop == passes.Canonical {
 		po.To = o.Stop
 	}
 	rep, err := passes.Run(ctx, a.module, po)
@@ -191,7 +189,7 @@ func (o *Options) compile(ctx context.Context, a *Artifact, level int, t target.
 	if err != nil {
 		return err
 	}
-	if o.Stop == StageCanonical || o.Stop == StageOptimized {
+	if o.Stop == passes.Canonical || o.Stop == passes.Optimized {
 		return nil
 	}
 	o.progress(StagePlan)

@@ -18,25 +18,31 @@ func (g *qgroup) table(nodes []*ir.Node) (bool, error) {
 	if len(g.dq) != 1 {
 		return false, nil
 	}
-	for _, k := range nodes[:len(nodes)-1] {
-		if !k.Def.Has(ir.Elementwise) || len(k.Out) != 1 {
+	var in *ir.Value // what the group dequantizes
+	for v := range g.dq {
+		in = v
+	}
+	made := map[*ir.Value]bool{in: true}
+	for i, k := range nodes {
+		if last := i == len(nodes)-1; !last && !k.Def.Has(ir.Elementwise) || len(k.Out) != 1 || !sameDims(in, nodes[len(nodes)-1].In[0]) {
 			return false, nil
 		}
-		for i, v := range k.In {
-			if v != nil && i > 0 && !g.fl.isConst(v) {
+		for _, v := range k.In {
+			if v != nil && !made[v] && !g.fl.isConst(v) {
 				return false, nil
 			}
 		}
+		made[k.Out[0]] = true
 	}
-	x, p, ok := g.operand(nodes[0].In[0])
-	if !ok || !sameDims(nodes[0].In[0], nodes[len(nodes)-1].In[0]) {
+	x, p, ok := g.operand(in)
+	if !ok {
 		return false, nil
 	}
 	all := tensor.New(p.d, 256)
 	for i := range all.Bytes() {
 		all.Bytes()[i] = byte(i)
 	}
-	t, err := g.evaluate(all, x, nodes)
+	t, err := g.evaluate(all, x, g.dq[in], nodes)
 	if err != nil || len(t.Bytes()) != 256 {
 		return false, err
 	}
@@ -46,14 +52,14 @@ func (g *qgroup) table(nodes []*ir.Node) (bool, error) {
 }
 
 // evaluate runs the group's nodes over all values of a byte in place of x.
-func (g *qgroup) evaluate(all tensor.Tensor, x *ir.Value, nodes []*ir.Node) (tensor.Tensor, error) {
+func (g *qgroup) evaluate(all tensor.Tensor, x *ir.Value, dq *ir.Node, nodes []*ir.Node) (tensor.Tensor, error) {
 	m := ir.NewModule("table")
 	f := m.AddFunc("main")
 	in := f.AddParam("x", tensor.T(all.DType(), shape.Int(256)))
 	cl := &ir.Cloner{Values: map[*ir.Value]*ir.Value{x: in}}
 	b := ir.NewBuilder(f, -1, nil)
 	var last *ir.Value
-	for _, k := range append([]*ir.Node{g.dq[nodes[0].In[0]]}, nodes...) {
+	for _, k := range append([]*ir.Node{dq}, nodes...) {
 		ins := make([]*ir.Value, len(k.In))
 		for i, v := range k.In {
 			if v == nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/passes/pass"
@@ -23,6 +24,7 @@ func QGroup() pass.Pass {
 		Name: "fuse-qgroup", Level: 2, Tol: tensor.Quantum(1, 1e-4), Run: qgroups,
 		Rules: []rewrite.Rule{
 			{Name: "move-quantized", Doc: "What moves or compares elements does so to quantized ones of the same scale."},
+			{Name: "qlinear-qdq", Doc: "QLinearConv and QLinearMatMul with constant weights are such groups too."},
 			{Name: "qdq-op", Doc: "An operator between DequantizeLinear and QuantizeLinear is one integer kernel."},
 		},
 		Doc: "group operators between DequantizeLinear and QuantizeLinear",
@@ -46,6 +48,14 @@ func qgroups(c *rewrite.Ctx, m *ir.Module) error {
 			if err := moveQuantized(c, n); err != nil {
 				return err
 			}
+		}
+	}
+	for _, n := range rewrite.OrderAll(m) {
+		if !rewrite.Live(n) || inGroup(n) || !n.Is("QLinearConv") && !n.Is("QLinearMatMul") {
+			continue
+		}
+		if err := expandQLinear(c, n); err != nil {
+			return err
 		}
 	}
 	for _, n := range rewrite.OrderAll(m) {
@@ -215,4 +225,51 @@ func fixedUnary(n *ir.Node) bool {
 		}
 	}
 	return true
+}
+
+// expandQLinear makes QLinearConv or QLinearMatMul n a group, where its weights
+// are constant and its activations have constant scales of one element.
+func expandQLinear(c *rewrite.Ctx, n *ir.Node) error {
+	for _, i := range []int{1, 2, 6, 7} {
+		if _, ok := rewrite.Scalar(n.In[i]); !ok {
+			return nil
+		}
+	}
+	for _, v := range []*ir.Value{n.In[3], n.In[4], n.In[5]} {
+		if v.Const() == nil {
+			return nil
+		}
+	}
+	axis, name := 0, "Conv"
+	if n.Is("QLinearMatMul") {
+		axis, name = 1, "MatMul"
+		if n.In[3].Type.Rank() != 2 || n.In[0].Type.Rank() < 1 {
+			return nil
+		}
+	}
+	if n.In[1].Type.DType != dtype.F32 || rewrite.IsConst(n.In[0]) || !c.Fire("qlinear-qdq", n) {
+		return nil
+	}
+	b := ir.NewBuilder(n.Func, n.Index(), c.Ops, n.Source...)
+	along := attr.Map{"axis": attr.Int(axis)}
+	in := []*ir.Value{
+		b.Op("DequantizeLinear", nil, n.In[0], n.In[1], n.In[2]),
+		b.Op("DequantizeLinear", along, n.In[3], n.In[4], n.In[5]),
+	}
+	nodes := []*ir.Node{in[0].Node, in[1].Node}
+	if len(n.In) > 8 && n.In[8] != nil {
+		bias := b.Op("DequantizeLinear", attr.Map{"axis": attr.Int(0)}, n.In[8], b.Op("Mul", nil, n.In[1], n.In[4]))
+		in, nodes = append(in, bias), append(nodes, bias.Node)
+	}
+	y := b.Op(name, n.Attrs, in...)
+	z := b.Op("QuantizeLinear", nil, y, n.In[6], n.In[7])
+	if err := b.Err(); err != nil {
+		return err
+	}
+	old := n.Out[0]
+	ir.ReplaceUses(old, z)
+	n.Remove()
+	z.Name = old.Name
+	_, err := group(c, KindQGroup, append(nodes, y.Node, z.Node))
+	return err
 }

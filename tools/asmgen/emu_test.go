@@ -249,7 +249,7 @@ func (e *emu) vector(op string, a []string) error {
 	n, lanes, ok := reg(a[len(a)-1])
 	if !ok { // a store
 		from, l, isReg := reg(a[0])
-		if op != "VMOVUPS" || !isReg {
+		if op != "VMOVUPS" && op != "VMOVDQU32" || !isReg {
 			return fmt.Errorf("not in the instruction set of the emulator")
 		}
 		m, err := e.access(a[1], l)
@@ -265,7 +265,7 @@ func (e *emu) vector(op string, a []string) error {
 		}
 	}()
 	width := lanes
-	if op == "VBROADCASTSS" {
+	if op == "VBROADCASTSS" || op == "VPBROADCASTD" {
 		width = 1
 	}
 	s1, err := e.source(a[0], width)
@@ -281,9 +281,13 @@ func (e *emu) vector(op string, a []string) error {
 	f := math.Float32frombits
 	for i := range lanes {
 		switch op {
-		case "VMOVUPS":
+		case "VMOVUPS", "VMOVDQU32":
 			out[i] = s1[i]
-		case "VBROADCASTSS":
+		case "VPDPBUSD": // signed bytes first, as Go's assembler has them
+			for b := 0; b < 32; b += 8 {
+				out[i] += uint32(int32(int8(s1[i]>>b)) * int32(uint8(s2[i]>>b)))
+			}
+		case "VBROADCASTSS", "VPBROADCASTD":
 			out[i] = s1[0]
 		case "VXORPS", "VPXORQ":
 			out[i] = s1[i] ^ s2[i]

@@ -38,7 +38,7 @@ func TestRecord(t *testing.T) {
 		// Runs of some 0.5 ms, several turns a block.
 		"batch": func() (*trace, error) { return recordTrace(digits, 16, 1, Schedule{Duration: 600 * time.Millisecond}) },
 		// The same on two threads: wall time counts.
-		"threads": func() (*trace, error) { return recordTrace(digits, 16, 2, Schedule{Runs: 600}) },
+		"threads": func() (*trace, error) { return recordTrace(digits, 16, 2, Schedule{Runs: 400}) },
 		// Runs longer than a scheduler's slice.
 		"long": func() (*trace, error) { return recordTrace(digits, 160, 1, Schedule{Duration: 600 * time.Millisecond}) },
 	}

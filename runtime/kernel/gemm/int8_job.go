@@ -34,6 +34,7 @@ type Ender8 interface {
 
 const (
 	panelCache = 256 << 10 // bytes of panels that stay in the cache while rows pass
+	fewPanels  = 4         // but so many at least: rows are widened once for all of them
 	maxCols8   = 512
 )
 
@@ -56,7 +57,7 @@ func (m *Micro8) Prepare(p Params8, threads int) *Job8 {
 	}
 	j := &Job8{Params8: p, micro: m, threads: max(threads, 1), rowParts: 1, colParts: 1}
 	np := panels(p.N)
-	block := min(max(2, panelCache/m.PanelBytes(p.K)), maxCols8/Panel, max(1, np))
+	block := min(max(fewPanels, panelCache/m.PanelBytes(p.K)), maxCols8/Panel, max(1, np))
 	if j.threads > 1 && p.M*p.N*p.K >= 2*grain {
 		if np >= 4*j.threads {
 			// Blocks of about equal size, several for each thread.

@@ -13,6 +13,7 @@ import (
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/passes/pass"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
@@ -54,7 +55,7 @@ func (a *app) build() *cobra.Command {
 			return a.printStage(c, src, o, stage, 0)
 		}
 		if kind != "mlc" {
-			o.Stop = codegen.StageOptimized
+			o.Stop = passes.Optimized
 		}
 		if out == "" {
 			out = outName(args[0], kind)

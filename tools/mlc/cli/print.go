@@ -11,6 +11,7 @@ import (
 	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/runtime/artifact"
 	"github.com/mlc-go/mlc/runtime/plan"
 
@@ -113,7 +114,7 @@ func (a *app) opt() *cobra.Command {
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
-		o.Stop = codegen.StageOptimized
+		o.Stop = passes.Optimized
 		art, err := codegen.Build(c.Context(), a.source(args[0]), o)
 		if err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/passes/prune"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
 )
@@ -108,7 +109,7 @@ func (a *app) pruneModel(c *cobra.Command, model, out string, opset int, f *comp
 	}
 	t0 := time.Now()
 	imp := o
-	imp.Stop = codegen.StageCanonical
+	imp.Stop = passes.Canonical
 	art, err := codegen.Build(c.Context(), a.source(model), imp)
 	if err != nil {
 		return err
