@@ -33,7 +33,7 @@ type Ender8 interface {
 }
 
 const (
-	panelCache = 256 << 10 // bytes of panels that stay in the cache while rows pass
+	panelCache = 512 << 10 // bytes of panels that stay in the cache while rows pass
 	fewPanels  = 4         // but so many at least: rows are widened once for all of them
 	maxCols8   = 512
 )
