@@ -209,6 +209,9 @@ func (h *npyHeader) decode(b []byte, n int) (Tensor, error) {
 	if h.dt == dtype.String {
 		for i := range t.strs {
 			t.strs[i] = h.str(b[i*h.width : (i+1)*h.width])
+			if !utf8.ValidString(t.strs[i]) { // numpy's S holds bytes of any encoding
+				return Tensor{}, fmt.Errorf("string %d is not UTF-8", i)
+			}
 		}
 	} else {
 		copy(t.b, b)
