@@ -20,6 +20,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/cpu"
 	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
+	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
 )
 
 var ctx = context.Background()
@@ -109,7 +110,7 @@ func TestNoAllocation(t *testing.T) {
 				t.Fatal(err)
 			}
 			bind(t, s, m, c)
-			n := testing.AllocsPerRun(3, func() {
+			n := kerneltest.Allocations(3, func() {
 				if err := s.Run(ctx); err != nil {
 					t.Fatal(err)
 				}

@@ -186,10 +186,22 @@ func run(t *testing.T, d *kernel.Desc, c *Case, p *pool.Pool) []tensor.Value {
 		}
 		before = now
 	}
-	if n := testing.AllocsPerRun(2, func() { d.Run(call) }); n != 0 {
+	if n := Allocations(2, func() { d.Run(call) }); n != 0 {
 		t.Errorf("%s: %v allocations a run", d.ID, n)
 	}
 	return before
+}
+
+// Allocations is testing.AllocsPerRun, tried again where it finds any: it
+// counts those of the whole process, so that a worker that parks or a
+// collection at the wrong moment shows as well. What f itself allocates shows
+// every time.
+func Allocations(runs int, f func()) float64 {
+	n := testing.AllocsPerRun(runs, f)
+	for try := 0; try < 4 && n != 0; try++ {
+		n = min(n, testing.AllocsPerRun(runs, f))
+	}
+	return n
 }
 
 func clones(vs []tensor.Value) []tensor.Value {
