@@ -141,7 +141,10 @@ func TestModelMayBeALink(t *testing.T) {
 	}
 	link := filepath.Join(dir, "m.onnx")
 	if err := os.Symlink(blob, link); err != nil {
-		t.Skip(err)
+		if runtime.GOOS == "windows" {
+			t.Skip("no symbolic links: ", err)
+		}
+		t.Fatal(err)
 	}
 	raw, err := OpenFile(link, DecodeOptions{})
 	if err != nil {

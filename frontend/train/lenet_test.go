@@ -2,9 +2,9 @@ package train_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -75,11 +75,13 @@ func TestLeNetSmoke(t *testing.T) {
 	}
 }
 
-// TestProfile prints where a step's time goes; it wants MLC_PROFILE.
+var profileFlag = flag.String("profile-model", "", "model by name whose training step TestProfile takes apart")
+
+// TestProfile prints where a step's time goes.
 func TestProfile(t *testing.T) {
-	name := os.Getenv("MLC_PROFILE")
+	name := *profileFlag
 	if name == "" {
-		t.Skip("no MLC_PROFILE")
+		t.Skip("prints only with -profile-model NAME")
 	}
 	in := []int{1, 28, 28}
 	m, err := nn.Named(name, nn.Input{Dims: in}, 9, nn.Options{Seed: 1})

@@ -173,11 +173,11 @@ func (a *arena) bytes(t *testing.T, n int) []byte {
 	size := (n + page - 1) / page * page
 	m, err := syscall.Mmap(-1, 0, size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		t.Skip("mmap: ", err)
+		t.Fatal("mmap: ", err)
 	}
 	a.mapped = append(a.mapped, m)
 	if err := syscall.Mprotect(m[size:], syscall.PROT_NONE); err != nil {
-		t.Skip("mprotect: ", err)
+		t.Fatal("mprotect: ", err)
 	}
 	off := size - n
 	return m[off : off+n : off+n]

@@ -2,6 +2,7 @@ package dwconv
 
 import (
 	"fmt"
+	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -25,9 +26,7 @@ type impl struct {
 func eachImpl(t *testing.T, test func(t *testing.T, im impl)) {
 	for _, im := range impls {
 		t.Run(im.f.elt.Name, func(t *testing.T) {
-			if !cpu.Detect().Has(im.needs) {
-				t.Skipf("this machine lacks %v", im.needs)
-			}
+			kerneltest.Need(t, im.needs)
 			test(t, im)
 		})
 	}

@@ -14,11 +14,11 @@ func beforeHole(t *testing.T, n int) []float32 {
 	size := (n*4 + page - 1) / page * page
 	m, err := syscall.Mmap(-1, 0, size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		t.Skip("mmap: ", err)
+		t.Fatal("mmap: ", err)
 	}
 	t.Cleanup(func() { _ = syscall.Munmap(m) })
 	if err := syscall.Mprotect(m[size:], syscall.PROT_NONE); err != nil {
-		t.Skip("mprotect: ", err)
+		t.Fatal("mprotect: ", err)
 	}
 	all := unsafe.Slice((*float32)(unsafe.Pointer(&m[0])), size/4)
 	return all[size/4-n:]

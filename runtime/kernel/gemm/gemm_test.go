@@ -2,11 +2,11 @@ package gemm
 
 import (
 	"fmt"
+	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
 	"math"
 	"math/rand"
 	"testing"
 
-	"github.com/mlc-go/mlc/runtime/cpu"
 	"github.com/mlc-go/mlc/runtime/kernel/vecmath"
 	"github.com/mlc-go/mlc/runtime/pool"
 )
@@ -79,9 +79,7 @@ var shape14x32 = Micro{Name: "14x32.shape", MR: 14, NP: 2, wide: [4]int{1, 4, 4,
 func eachMicro(t *testing.T, f func(t *testing.T, m *Micro)) {
 	for _, m := range append([]*Micro{&shape14x32}, allMicros...) {
 		t.Run(m.Name, func(t *testing.T) {
-			if !cpu.Host().Has(m.Needs) {
-				t.Skipf("this machine has %s, not %s", cpu.Host(), m.Needs)
-			}
+			kerneltest.Need(t, m.Needs)
 			f(t, m)
 		})
 	}

@@ -2,8 +2,10 @@ package quant
 
 import (
 	"bytes"
+	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
 	"math"
 	"math/rand"
+	"runtime"
 	"testing"
 
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -13,9 +15,11 @@ import (
 // TestTwins: every instruction set writes the bytes of the loops in Go, for
 // sums at the ends of int32, ties, infinities and NaN too.
 func TestTwins(t *testing.T) {
-	if cpu.Host()&(cpu.AVX2|cpu.NEON) == 0 {
-		t.Skip("no vector instructions here")
+	base := (cpu.AVX2 | cpu.NEON) & cpu.All(runtime.GOARCH)
+	if base == 0 {
+		t.Skipf("%s has no kernels in assembly", runtime.GOARCH)
 	}
+	kerneltest.Need(t, base)
 	r := rand.New(rand.NewSource(2))
 	for name, f := range impls {
 		for range 300 {
