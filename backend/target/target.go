@@ -56,7 +56,7 @@ func Parse(s string) (Target, error) {
 	switch {
 	case name == "native" && t.OS == "":
 		if err := cpu.HostErr(); err != nil {
-			return t, err
+			return t, diag.New(diag.Usage, "--target=%s: %v", s, err)
 		}
 		t.Arch, t.Features = runtime.GOARCH, cpu.Host()
 		if !slices.Contains(archs, t.Arch) {

@@ -116,7 +116,7 @@ func runFolder(ctx context.Context, f folder, o *Options) (Status, string) {
 	err = o.runCase(ctx, c)
 	refuse := c.Reject != "" || c.Spec.Expects == "error"
 	switch {
-	case refuse && err == nil:
+	case refuse && (err == nil || isMismatch(err)):
 		return Failed, "was accepted, must be refused: " + c.Reject
 	case refuse && diag.KindOf(err) == diag.Internal:
 		return Failed, "was refused by an internal error: " + err.Error()

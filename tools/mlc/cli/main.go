@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +52,7 @@ const exitInterrupted = 130
 func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 	a := newApp(reg)
 	a.in, a.out, a.err = in, out, errw
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := a.root()
 	root.SetArgs(clangFlags(args))

@@ -111,11 +111,17 @@ func TestKilledBuildLeavesNothing(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends any command cleanly with exit code 130.
+// Ctrl-C and SIGTERM end any command cleanly with exit code 130.
 func TestInterrupted(t *testing.T) {
 	if goruntime.GOOS == "windows" || goruntime.GOOS == "js" || goruntime.GOOS == "wasip1" {
 		t.Skip("no interrupts to send here")
 	}
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) { interrupt(t, sig) })
+	}
+}
+
+func interrupt(t *testing.T, sig os.Signal) {
 	models, err := filepath.Abs("../../../testdata/models")
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +137,7 @@ func TestInterrupted(t *testing.T) {
 		}
 		time.Sleep(delay)
 		t0 := time.Now()
-		c.Process.Signal(os.Interrupt)
+		c.Process.Signal(sig)
 		c.Wait()
 		if ws, ok := c.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() && delay < 10*time.Second {
 			continue
