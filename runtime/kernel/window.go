@@ -46,6 +46,9 @@ func WindowOf(a attr.Map, i, rank, in int, k int64) (w Window, err error) {
 			w.Pad = total - total/2
 		}
 		w.PadEnd = total - w.Pad
+		if total > 2*maxWindow {
+			return w, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("window on spatial axis %d", i), Have: fmt.Sprintf("%d elements of padding", total), Want: fmt.Sprintf("at most %d", 2*maxWindow)}
+		}
 	}
 	return w, nil
 }

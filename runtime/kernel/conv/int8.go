@@ -109,20 +109,24 @@ func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
 		return nil, err
 	}
 	s := &convolution8{g: g, quant: m.Quant}
-	k := g.c / g.group * g.taps()
-	if have, want := c.Consts[0].Len(), g.m*4*gemm.Groups(k); have != want || k == 0 || k > gemm.MaxI8 {
-		return nil, &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("%d packed elements", have), Want: fmt.Sprintf("%d, of at least 1 and at most %d terms", want, gemm.MaxI8)}
+	if err := gemm.CheckI8(c, g.m, g.c/g.group, g.kh, g.kw); err != nil {
+		return nil, err
 	}
+	k := g.c / g.group * g.taps()
 	if s.scale, err = gemm.NewScaling(c, m, g.m); err != nil {
 		return nil, err
 	}
-	if g.n*g.m*g.oh*g.ow == 0 {
+	if c.Out[0].Tensor.Len() == 0 {
 		return s, nil
 	}
 	if g.c/g.group*g.h*g.w > math.MaxInt32/int(8) {
 		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the input", Have: fmt.Sprint(g.c / g.group * g.h * g.w), Want: "less than 2^28"}
 	}
 	s.planes = newPlanes8(&g)
+	dims := []int{g.c / g.group, len(s.planes.phases), s.planes.rows, s.planes.width}
+	if n, ok := tensor.Count(dims); !ok || n > math.MaxInt32-2*slack {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
+	}
 	if !s.planes.direct {
 		s.arranged = align64(g.c/g.group*s.planes.size + slack)
 	}

@@ -1,6 +1,10 @@
 package conv
 
 import (
+	"fmt"
+	"math"
+
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
@@ -84,6 +88,9 @@ func prepareTransposed(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, er
 	}
 	s.block = max(1, s.block)
 	s.blocks = (mg + s.block - 1) / s.block
+	if dims := []int{s.block, g.taps(), n}; !counts(dims) {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "products of a channel", Have: fmt.Sprint(dims), Want: "less than 2^31"}
+	}
 	s.products = align(s.block * g.taps() * n)
 	if s.end, err = gemm.NewEnding(c, f, 1, 1, 1, 1); err != nil {
 		return nil, err
@@ -102,6 +109,12 @@ func prepareTransposed(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, er
 		s.perWorker = s.products + align(max(w.whole.Scratch(), w.rest.Scratch()))
 	}
 	return s, nil
+}
+
+// counts says whether the product of extents is one of a worker's scratch.
+func counts(dims []int) bool {
+	n, ok := tensor.Count(dims)
+	return ok && n <= math.MaxInt32-slack
 }
 
 func runTransposed(c *kernel.Call) {

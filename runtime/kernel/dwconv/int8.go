@@ -1,7 +1,6 @@
 package dwconv
 
 import (
-	"fmt"
 	"unsafe"
 
 	"github.com/mlc-go/mlc/ir/diag"
@@ -66,17 +65,21 @@ func prepareI8(c *kernel.Call, f *funcs8) (any, error) {
 	if len(k) != 2 || y.Rank() != 4 {
 		return nil, diag.New(diag.Internal, "dwconv: a kernel of %v to %v", k, y.Type())
 	}
+	// Before the geometry, which makes a list of the taps.
+	if err := gemm.CheckI8(c, y.Dim(1), int(k[0]), int(k[1])); err != nil {
+		return nil, err
+	}
 	g, err := newGeometry(c.Attrs, x.Dims(), []int{y.Dim(1), 1, int(k[0]), int(k[1])}, y.Dims())
 	if err != nil {
 		return nil, err
 	}
 	s := &state8{geometry: g, f: f}
 	each := 4 * gemm.Groups(g.taps)
-	if have := c.Consts[0].Len(); have != g.m*each {
-		return nil, &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("%d packed elements", have), Want: fmt.Sprint(g.m * each)}
-	}
 	if s.scale, err = gemm.NewScaling(c, &gemm.Micro8{Quant: f.q}, g.m); err != nil {
 		return nil, err
+	}
+	if g.tasks == 0 {
+		return s, nil
 	}
 	for t := range each {
 		s.off = append(s.off, g.off[min(t, g.taps-1)]/4) // weights of zero meet the last ones

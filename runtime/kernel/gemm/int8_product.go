@@ -40,23 +40,28 @@ type product8 struct {
 }
 
 func prepareI8(c *kernel.Call, m *Micro8) (any, error) {
+	if len(c.In) != 1 || len(c.Out) != 1 {
+		return nil, diag.New(diag.Internal, "quantized product with %d inputs and %d outputs", len(c.In), len(c.Out))
+	}
 	a, y := &c.In[0].Tensor, &c.Out[0].Tensor
 	ra, ry := a.Rank(), y.Rank()
 	if ra < 1 || ra != ry {
 		return nil, diag.New(diag.Internal, "quantized product of %v to %v", a.Type(), y.Type())
 	}
 	s := &product8{k: a.Dim(ra - 1), n: y.Dim(ry - 1), threads: max(1, c.Pool.Threads())}
-	rows := 1
 	for i, d := range a.Dims()[:ra-1] {
 		if y.Dim(i) != d {
 			return nil, &diag.Error{Kind: diag.Shape, Port: "rows of the product", Have: fmt.Sprint(y.Dims()), Want: fmt.Sprint(a.Dims()[:ra-1])}
 		}
-		rows *= d
 	}
-	if have, want := c.Consts[0].Len(), s.n*4*Groups(s.k); have != want || s.k == 0 || s.k > MaxI8 {
-		return nil, &diag.Error{Kind: diag.Shape, Port: "B", Have: fmt.Sprintf("%d packed elements", have), Want: fmt.Sprintf("%d, of at least 1 and at most %d terms", want, MaxI8)}
+	rows, ok := tensor.Count(a.Dims()[:ra-1])
+	if !ok {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "rows of the product", Have: fmt.Sprint(a.Dims()[:ra-1]), Want: "a number of rows"}
 	}
-	var err error
+	err := CheckI8(c, s.n, s.k)
+	if err != nil {
+		return nil, err
+	}
 	if s.scale, err = NewScaling(c, m, s.n); err != nil {
 		return nil, err
 	}

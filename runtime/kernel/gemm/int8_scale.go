@@ -28,13 +28,19 @@ type Scaling struct {
 // whose product has m rows.
 func NewScaling(c *kernel.Call, micro *Micro8, m int) (*Scaling, error) {
 	x, y := c.In[0].Tensor.DType(), c.Out[0].Tensor.DType()
-	if len(c.Consts) != 4 || x != dtype.U8 && x != dtype.I8 || y != dtype.U8 && y != dtype.I8 {
+	if len(c.Consts) != 4 || m < 0 || x != dtype.U8 && x != dtype.I8 || y != dtype.U8 && y != dtype.I8 {
 		return nil, diag.New(diag.Internal, "quantized product of %v to %v with %d constants", x, y, len(c.Consts))
 	}
 	for i, d := range []dtype.DType{dtype.F32, dtype.I32, dtype.I32} {
 		if t := &c.Consts[1+i]; t.DType() != d || t.Len() != m {
 			return nil, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("constant %d", 1+i), Have: t.Type().String(), Want: fmt.Sprintf("%v[%d]", d, m)}
 		}
+	}
+	if err := quant.CheckRule(y, c.Attrs); err != nil {
+		return nil, err
+	}
+	if err := quant.CheckRange(x, c.Attrs, quant.AttrXZero); err != nil {
+		return nil, err
 	}
 	zero := c.Attrs.Int(quant.AttrXZero)
 	s := &Scaling{Zero: uint8(zero), Sign: quant.Sign(x), f: micro.Quant, rule: quant.RuleOf(y, c.Attrs), m: tensor.Slice[float32](&c.Consts[1]), corr: make([]int32, m)}
@@ -46,6 +52,24 @@ func NewScaling(c *kernel.Call, micro *Micro8, m int) (*Scaling, error) {
 		s.corr[i] = micro.Correction(bias[i], int32(zero), sums[i])
 	}
 	return s, nil
+}
+
+// CheckI8 says whether call c has one input, one output and four constants, of
+// which the first holds m rows of weights in FormatI8, each of as many terms as
+// the product of extents k.
+func CheckI8(c *kernel.Call, m int, k ...int) error {
+	if len(c.In) != 1 || len(c.Out) != 1 || len(c.Consts) != 4 || c.Consts[0].DType() != dtype.I8 {
+		return diag.New(diag.Internal, "quantized product with %d inputs, %d constants and %d outputs, or weights not of i8", len(c.In), len(c.Consts), len(c.Out))
+	}
+	terms, ok := tensor.Count(k)
+	if !ok || terms < 1 || terms > MaxI8 {
+		return &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("rows of %v terms", k), Want: fmt.Sprintf("at least 1 and at most %d terms", MaxI8)}
+	}
+	want, ok := tensor.Count([]int{m, 4 * Groups(terms)})
+	if have := c.Consts[0].Len(); !ok || have != want {
+		return &diag.Error{Kind: diag.Shape, Port: "W", Have: fmt.Sprintf("%d packed elements", have), Want: fmt.Sprintf("%d rows of %d terms", m, terms)}
+	}
+	return nil
 }
 
 // Row turns n sums of a row, n a multiple of 16, into bytes.

@@ -1,6 +1,8 @@
 package grad
 
 import (
+	"maps"
+
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/conv"
@@ -35,11 +37,15 @@ type kernels struct {
 }
 
 func prepareConv(c *kernel.Call, k kernels) (any, error) {
+	if err := checkCount(c, "convolution", 2, true); err != nil {
+		return nil, err
+	}
 	g, err := geometryOf(c.Attrs, &c.In[0].Tensor, &c.In[1].Tensor, &c.Out[0].Tensor)
 	if err != nil {
 		return nil, err
 	}
-	a := c.Attrs.Clone()
+	a := attr.Map{}
+	maps.Copy(a, c.Attrs)
 	a["kernel_shape"] = attr.Ints(g.spatial(func(a *axis) int { return a.k })...)
 	s := k.convolution(&g, g.m, g.c/g.group)
 	if s.desc == k.conv {
@@ -70,9 +76,15 @@ func packGroups(dst, w []float32, groups, rows, k int) {
 }
 
 func prepareGradX(c *kernel.Call, k kernels) (any, error) {
+	if err := checkCount(c, "gradient of a convolution", 2, false); err != nil {
+		return nil, err
+	}
 	g, err := geometryOf(c.Attrs, &c.Out[0].Tensor, &c.In[1].Tensor, &c.In[0].Tensor)
 	if err != nil {
 		return nil, err
+	}
+	if c.In[0].Tensor.Len() == 0 || c.In[1].Tensor.Len() == 0 || c.Out[0].Tensor.Len() == 0 {
+		return &inner{}, nil // nothing adds to dX
 	}
 	cg, mg := g.c/g.group, g.m/g.group
 	a := attr.Map{"group": attr.Int(int64(g.group)),

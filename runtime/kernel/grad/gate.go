@@ -21,6 +21,9 @@ type gate struct{ call *kernel.Call }
 const gateBlock = 1 << 14
 
 func prepareGate(c *kernel.Call) (any, error) {
+	if err := checkCount(c, "gate", 2, false); err != nil {
+		return nil, err
+	}
 	x, dy, dx := &c.In[0].Tensor, &c.In[1].Tensor, &c.Out[0].Tensor
 	if x.DType() != dtype.F32 || dy.DType() != dtype.F32 || dx.DType() != dtype.F32 || x.Len() != dx.Len() || dy.Len() != dx.Len() {
 		return nil, diag.New(diag.Shape, "gate of %v by %v to %v", dy.Type(), x.Type(), dx.Type())

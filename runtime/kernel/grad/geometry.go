@@ -2,6 +2,7 @@ package grad
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -38,39 +39,49 @@ func geometryOf(a attr.Map, x, w, y *tensor.Tensor) (g geometry, err error) {
 			return g, diag.New(diag.Internal, "convolution of %v with %v to %v", x.Type(), w.Type(), y.Type())
 		}
 	}
+	// Extents of 0 leave the others unbounded: these must not leave an int either.
+	for _, t := range []*tensor.Tensor{x, w, y} {
+		if !countable(t.Dims()) {
+			return g, &diag.Error{Kind: diag.Limit, Port: "convolution", Have: fmt.Sprint(t.Dims()), Want: "extents whose product is a number of elements"}
+		}
+	}
 	g = geometry{n: x.Dim(0), c: x.Dim(1), m: y.Dim(1), group: max(1, a.Int("group")), rank: rank}
 	g.ax[0] = axis{1, 1, 1, 1, 1, 0}
 	for i := range rank {
-		v := axis{in: x.Dim(2 + i), out: y.Dim(2 + i), k: w.Dim(2 + i), s: listed(a, "strides", i, 1), d: listed(a, "dilations", i, 1)}
-		begin, end := listed(a, "pads", i, 0), listed(a, "pads", rank+i, 0)
-		switch mode := a.Str("auto_pad"); mode {
-		case "VALID":
-			begin, end = 0, 0
-		case "SAME_UPPER", "SAME_LOWER":
-			total := max(0, (v.in+v.s-1)/v.s*v.s-v.s+v.span()-v.in)
-			if begin = total / 2; mode == "SAME_LOWER" {
-				begin = total - total/2
-			}
-			end = total - begin
+		v, err := kernel.WindowOf(a, i, rank, x.Dim(2+i), int64(w.Dim(2+i)))
+		if err != nil {
+			return g, err
 		}
-		v.p = begin
-		if room := v.in + begin + end - v.span(); v.out > 0 && room < (v.out-1)*v.s {
-			return g, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("output on spatial axis %d", i), Have: fmt.Sprint(v.out), Want: fmt.Sprintf("at most %d", room/v.s+1)}
+		out := y.Dim(2 + i)
+		if most := v.Out(); out > most {
+			return g, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("output on spatial axis %d", i), Have: fmt.Sprint(out), Want: fmt.Sprintf("at most %d", most)}
 		}
-		g.ax[2-rank+i] = v
+		g.ax[2-rank+i] = axis{in: v.In, out: out, k: v.K, s: v.Stride, d: v.Dil, p: v.Pad}
 	}
-	if w.Dim(0) != g.m || w.Dim(1)*g.group != g.c || g.m%g.group != 0 || y.Dim(0) != g.n {
+	if w.Dim(0) != g.m || g.c%g.group != 0 || w.Dim(1) != g.c/g.group || g.m%g.group != 0 || y.Dim(0) != g.n {
 		return g, &diag.Error{Kind: diag.Shape, Port: "convolution", Have: fmt.Sprintf("%v with %v in %d groups to %v", x.Type(), w.Type(), g.group, y.Type()), Want: "operands that fit"}
 	}
 	return g, nil
 }
 
-// listed is element i of an attribute, def where it is missing.
-func listed(a attr.Map, name string, i, def int) int {
-	if v := a.Ints(name); i < len(v) {
-		return int(v[i])
+// countable says whether the product of the extents other than 0 is a number
+// of elements.
+func countable(dims []int) bool {
+	some := make([]int, len(dims))
+	for i, d := range dims {
+		some[i] = max(1, d)
 	}
-	return def
+	_, ok := tensor.Count(some)
+	return ok
+}
+
+// checkCount compares the operands of a call with what its kernel takes: ins
+// of them or, with an epilogue, more, and an output.
+func checkCount(c *kernel.Call, what string, ins int, more bool) error {
+	if len(c.In) < ins || len(c.In) > ins && !more || len(c.Out) != 1 {
+		return diag.New(diag.Internal, "%s with %d inputs and %d outputs", what, len(c.In), len(c.Out))
+	}
+	return nil
 }
 
 // spatial lists one number per spatial axis.
@@ -98,7 +109,7 @@ func spread(units, macs, threads int) (workers, each int) {
 }
 
 // inner is the state of a call that runs a kernel of another package whose constants are made in scratch
-// at the beginning of each run.
+// at the beginning of each run. Without a desc the result is 0.
 type inner struct {
 	desc    *kernel.Desc
 	call    kernel.Call
@@ -111,7 +122,7 @@ type inner struct {
 
 // prepare binds the inner call to the outer's buffers.
 func (s *inner) prepare(c *kernel.Call, a attr.Map) error {
-	s.call.Attrs, s.call.Out, s.call.Pool = a, c.Out, c.Pool
+	s.call.Attrs, s.call.Out, s.call.Pool = a, slices.Clone(c.Out), c.Pool
 	s.call.Consts = []tensor.Tensor{tensor.New(dtype.F32, s.dims...)} // of which Prepare reads the extents
 	s.call.In = make([]tensor.Value, s.lead, s.lead+len(c.In)-s.more)
 	s.call.In[0] = c.In[0]
@@ -123,6 +134,10 @@ func (s *inner) prepare(c *kernel.Call, a attr.Map) error {
 
 func runInner(c *kernel.Call) {
 	s := c.State.(*inner)
+	if s.desc == nil {
+		clear(floats(&c.Out[0]))
+		return
+	}
 	n := align(s.weights)
 	s.call.Consts[0].Rebind(dtype.F32, s.dims, c.Scratch[:4*s.weights])
 	s.pack(tensor.Slice[float32](&s.call.Consts[0]), floats(&c.In[1]))
@@ -135,6 +150,9 @@ func runInner(c *kernel.Call) {
 
 func innerScratch(c *kernel.Call, threads int) int {
 	s := c.State.(*inner)
+	if s.desc == nil {
+		return 0
+	}
 	b := 4 * align(s.weights)
 	if s.desc.Scratch != nil {
 		b += s.desc.Scratch(&s.call, threads)

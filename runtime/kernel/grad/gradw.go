@@ -1,8 +1,12 @@
 package grad
 
 import (
+	"fmt"
+	"math"
 	"unsafe"
 
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
 	"github.com/mlc-go/mlc/runtime/pool"
@@ -49,17 +53,28 @@ type gradWorker struct {
 }
 
 func prepareGradW(c *kernel.Call, m *gemm.Micro) (any, error) {
+	if err := checkCount(c, "gradient of a convolution", 2, false); err != nil {
+		return nil, err
+	}
 	g, err := geometryOf(c.Attrs, &c.In[1].Tensor, &c.Out[0].Tensor, &c.In[0].Tensor)
 	if err != nil {
 		return nil, err
 	}
 	s := &gradW{g: g, size: c.Out[0].Tensor.Len()}
+	if s.empty() {
+		return s, nil
+	}
 	s.chunks = max(1, min(chunksMax, g.n, maxPartial/max(1, s.size)))
 	p := gemm.Params{M: g.m / g.group, N: g.c / g.group * g.taps(), K: g.places(), LdA: g.places()}
 	p.LdC = p.N
 	y, x := &g.ax[0], &g.ax[1]
 	s.direct = g.taps() == 1 && y.s == 1 && x.s == 1 && y.p == 0 && x.p == 0 && y.in == y.out && x.in == x.out
 	if !s.direct {
+		// Before the offsets, which are int32.
+		dims := []int{g.c / g.group, (y.out-1)*y.s + y.span(), (x.out-1)*x.s + x.span()}
+		if n, ok := tensor.Count(dims); !ok || n > math.MaxInt32-2*gemm.Panel {
+			return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
+		}
 		s.taps = newTaps(&g)
 		s.padded = align(g.c/g.group*s.taps.plane + gemm.Panel)
 	}
@@ -79,13 +94,16 @@ func prepareGradW(c *kernel.Call, m *gemm.Micro) (any, error) {
 	return s, nil
 }
 
+// empty says that nothing adds to dW.
+func (s *gradW) empty() bool { return s.g.n == 0 || s.g.places() == 0 || s.size == 0 }
+
 // sumBlock is how many elements of dW are added up at a time.
 const sumBlock = 1 << 12
 
 func runGradW(c *kernel.Call) {
 	s := c.State.(*gradW)
 	dw := floats(&c.Out[0])
-	if s.g.n == 0 || s.g.places() == 0 || s.size == 0 {
+	if s.empty() {
 		clear(dw)
 		return
 	}
@@ -161,6 +179,9 @@ func (s *gradW) unit(u, worker int, p *pool.Pool) {
 
 func gradWScratch(c *kernel.Call, _ int) int {
 	s := c.State.(*gradW)
+	if s.empty() {
+		return 0
+	}
 	return 4 * (s.chunks*align(s.size) + s.perWorker*len(s.workers))
 }
 

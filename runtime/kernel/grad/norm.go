@@ -2,6 +2,7 @@ package grad
 
 import (
 	"math"
+	"slices"
 
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -37,6 +38,9 @@ type norm struct {
 const normBlock = 4096
 
 func prepareNorm(c *kernel.Call, f *eltwise.Funcs, r *reduce.Funcs, gradient bool) (any, error) {
+	if err := checkNorm(c, gradient); err != nil {
+		return nil, err
+	}
 	x := &c.In[0].Tensor
 	s := &norm{n: 1, c: 1, size: 1, f: f, r: r, gradient: gradient}
 	for i, d := range x.Dims() {
@@ -56,6 +60,11 @@ func prepareNorm(c *kernel.Call, f *eltwise.Funcs, r *reduce.Funcs, gradient boo
 			return nil, diag.New(diag.Internal, "gradient of a normalization of %v by %v", c.In[1].Type(), x.Type())
 		}
 	}
+	for _, v := range c.Out[1:] {
+		if v.Present() {
+			vectors = append(slices.Clone(vectors), v)
+		}
+	}
 	for i := range vectors {
 		if v := &vectors[i].Tensor; v.Len() != s.c || v.DType() != dtype.F32 {
 			return nil, &diag.Error{Kind: diag.Shape, Port: "statistics of a normalization", Have: v.Type().String(), Want: x.Type().String()}
@@ -63,6 +72,23 @@ func prepareNorm(c *kernel.Call, f *eltwise.Funcs, r *reduce.Funcs, gradient boo
 	}
 	s.images, s.part = max(1, normBlock/max(1, s.size)), min(normBlock, s.size)
 	return s, nil
+}
+
+// checkNorm compares the numbers of operands and results, and what is as large
+// as X, with what the kernel takes.
+func checkNorm(c *kernel.Call, gradient bool) error {
+	ins := 5
+	if gradient {
+		ins = 3
+	}
+	if len(c.In) != ins || len(c.Out) < 1 || len(c.Out) > 3 {
+		return diag.New(diag.Internal, "normalization with %d inputs and %d outputs", len(c.In), len(c.Out))
+	}
+	x, y := &c.In[0].Tensor, &c.Out[0].Tensor
+	if x.DType() != dtype.F32 || y.DType() != dtype.F32 || x.Len() != y.Len() {
+		return diag.New(diag.Internal, "normalization of %v to %v", x.Type(), y.Type())
+	}
+	return nil
 }
 
 func runNorm(c *kernel.Call) {

@@ -20,10 +20,10 @@ const OpMaxPool = "maxpoolgrad.f32"
 const OpAvgPool = "avgpoolgrad.f32"
 
 // MaxPool is the gradient of MaxPool in plain Go.
-var MaxPool = kernel.Desc{ID: "maxpoolgrad.f32.go", Op: OpMaxPool, Fast: true, Prepare: preparePool, Run: runPool}
+var MaxPool = kernel.Desc{ID: "maxpoolgrad.f32.go", Op: OpMaxPool, Fast: true, Prepare: prepareMaxPool, Run: runPool}
 
 // AvgPool is the gradient of AveragePool in plain Go.
-var AvgPool = kernel.Desc{ID: "avgpoolgrad.f32.go", Op: OpAvgPool, Fast: true, Prepare: preparePool, Run: runPool}
+var AvgPool = kernel.Desc{ID: "avgpoolgrad.f32.go", Op: OpAvgPool, Fast: true, Prepare: prepareAvgPool, Run: runPool}
 
 // pools is the state of a call; a unit of its work is one plane.
 type pools struct {
@@ -35,7 +35,14 @@ type pools struct {
 	call   *kernel.Call
 }
 
-func preparePool(c *kernel.Call) (any, error) {
+func prepareMaxPool(c *kernel.Call) (any, error) { return preparePool(c, 2) }
+
+func prepareAvgPool(c *kernel.Call) (any, error) { return preparePool(c, 1) }
+
+func preparePool(c *kernel.Call, ins int) (any, error) {
+	if err := checkCount(c, "gradient of a pool", ins, false); err != nil {
+		return nil, err
+	}
 	x, y := &c.Out[0].Tensor, &c.In[0].Tensor
 	r := x.Rank() - 2
 	if r < 1 || r > 2 || y.Rank() != r+2 || x.DType() != dtype.F32 || y.DType() != dtype.F32 ||
@@ -46,48 +53,36 @@ func preparePool(c *kernel.Call) (any, error) {
 	s.ax[0] = axis{1, 1, 1, 1, 1, 0}
 	for i := range r {
 		j := 2 - r + i
-		s.ax[j] = axis{in: x.Dim(2 + i), out: y.Dim(2 + i), k: listed(c.Attrs, "kernel_shape", i, 0),
-			s: listed(c.Attrs, "strides", i, 1), d: listed(c.Attrs, "dilations", i, 1)}
-		if err := s.place(c.Attrs, i, j, r); err != nil {
+		k := int64(0)
+		if ks := c.Attrs.Ints("kernel_shape"); i < len(ks) {
+			k = ks[i]
+		}
+		w, err := kernel.WindowOf(c.Attrs, i, r, x.Dim(2+i), k)
+		if err != nil {
 			return nil, err
 		}
+		s.ax[j] = axis{in: w.In, out: y.Dim(2 + i), k: w.K, s: w.Stride, d: w.Dil, p: w.Pad}
+		s.padEnd[j] = w.PadEnd
+		if have, want := s.ax[j].out, poolExtent(c.Attrs, &w); have != want {
+			return nil, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("pool output, spatial axis %d", i), Have: fmt.Sprint(have), Want: fmt.Sprint(want)}
+		}
+	}
+	if x.Len() == 0 { // whatever the number of planes
+		s.planes = 0
 	}
 	v, u := &s.ax[0], &s.ax[1]
 	s.pairs = v.k == 2 && u.k == 2 && v.s == 2 && u.s == 2 && v.d == 1 && u.d == 1 && v.p == 0 && u.p == 0 && 2*v.out <= v.in && 2*u.out <= u.in
 	return s, nil
 }
 
-// place finds the padding of spatial axis i, axis j here, and checks the
-// output extent.
-func (s *pools) place(a attr.Map, i, j, rank int) error {
-	v := &s.ax[j]
-	begin, end := listed(a, "pads", i, 0), listed(a, "pads", rank+i, 0)
-	want := -1
-	switch mode := a.Str("auto_pad"); mode {
-	case "VALID":
-		begin, end = 0, 0
-	case "SAME_UPPER", "SAME_LOWER":
-		want = (v.in + v.s - 1) / v.s
-		total := max(0, (want-1)*v.s+v.span()-v.in)
-		if begin = total / 2; mode == "SAME_LOWER" {
-			begin = total - total/2
-		}
-		end = total - begin
+// poolExtent is the extent of the pool's output along an axis.
+func poolExtent(a attr.Map, w *kernel.Window) int {
+	room := w.In + w.Pad + w.PadEnd - w.Span()
+	if room < 0 || !a.Bool("ceil_mode") || kernel.SamePads(a.Str("auto_pad")) {
+		return w.Out()
 	}
-	v.p, s.padEnd[j] = begin, end
-	if want < 0 {
-		want = 0
-		if room := v.in + begin + end - v.span(); room >= 0 {
-			if a.Bool("ceil_mode") { // the last window may overhang, but starts before the end padding
-				room = min(room+v.s-1, v.in+begin-1)
-			}
-			want = room/v.s + 1
-		}
-	}
-	if v.out != want {
-		return &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("pool output, spatial axis %d", i), Have: fmt.Sprint(v.out), Want: fmt.Sprint(want)}
-	}
-	return nil
+	// The last window may overhang, but starts before the end padding.
+	return min(room+w.Stride-1, w.In+w.Pad-1)/w.Stride + 1
 }
 
 func runPool(c *kernel.Call) {

@@ -1,6 +1,7 @@
 package pooling
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 
@@ -64,6 +65,10 @@ type rowBuffers struct {
 	half     [2][]uint8
 }
 
+// maxBeyond bounds what the padded row has beyond the row itself, as its
+// buffers are made when a call is prepared.
+const maxBeyond = 1 << 26
+
 func prepareMaxI8(c *kernel.Call, f *quant.Funcs) (any, error) {
 	x, y, err := checkBytes(c)
 	if err != nil {
@@ -76,6 +81,9 @@ func prepareMaxI8(c *kernel.Call, f *quant.Funcs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if y.Len() == 0 { // whatever the number of planes
+		return &maxes{group: 1}, nil
+	}
 	s := &maxes{window: w, q: f, larger: f.MaxU8, rows: make([]rowBuffers, c.Pool.Threads())}
 	if x.DType() == dtype.I8 {
 		s.larger, s.least = f.MaxS8, 0x80
@@ -83,6 +91,9 @@ func prepareMaxI8(c *kernel.Call, f *quant.Funcs) (any, error) {
 	s.group = max(1, grain/max(1, w.out[0]*w.out[1]*w.k[0]))
 	// Vectors are whole: they run over into what nobody looks at.
 	width := max(w.pad[1]+w.in[1], (w.out[1]-1)*w.stride[1]+(w.k[1]-1)*w.dil[1]+1) + 80
+	if width-w.in[1] > maxBeyond {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "padded row of a pool", Have: strconv.Itoa(width), Want: strconv.Itoa(w.in[1] + maxBeyond)}
+	}
 	for i := range s.rows {
 		s.rows[i] = rowBuffers{row: make([]uint8, width), out: make([]uint8, w.out[1]+16), half: [2][]uint8{make([]uint8, width), make([]uint8, width)}}
 	}
@@ -185,6 +196,12 @@ func prepareMeanI8(c *kernel.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := quant.CheckRule(y.DType(), c.Attrs); err != nil {
+		return nil, err
+	}
+	if err := quant.CheckRange(x.DType(), c.Attrs, quant.AttrXZero); err != nil {
+		return nil, err
+	}
 	s := &means{rule: quant.RuleOf(y.DType(), c.Attrs), xor: uint8(quant.Sign(x.DType())), zero: int32(c.Attrs.Int(quant.AttrXZero))}
 	if x.DType() == dtype.I8 {
 		s.zero += 128
@@ -196,10 +213,13 @@ func prepareMeanI8(c *kernel.Call) (any, error) {
 	} else if s.window, err = newWindow(c.Attrs, x.Dims(), y.Dims()); err != nil {
 		return nil, err
 	}
-	s.factors(c.Attrs)
-	if taps := s.k[0] * s.k[1]; taps > math.MaxInt32/255 {
-		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a window", Have: strconv.Itoa(taps), Want: strconv.Itoa(math.MaxInt32 / 255)}
+	if y.Len() == 0 { // whatever the number of planes
+		return &means{group: 1}, nil
 	}
+	if taps, ok := tensor.Count(s.k[:]); !ok || taps > math.MaxInt32/255 {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a window", Have: fmt.Sprint(s.k), Want: strconv.Itoa(math.MaxInt32 / 255)}
+	}
+	s.factors(c.Attrs)
 	s.group = max(1, grain/max(1, s.out[0]*s.out[1]*s.k[0]*s.k[1]))
 	return s, nil
 }
@@ -251,7 +271,11 @@ func (s *means) Do(i, _ int) {
 			for ox := range s.out[1] {
 				x0, x1 := s.taps(1, ox)
 				sum := int32(0)
-				for ky := y0; ky < y1; ky++ {
+				end := y1
+				if x0 == x1 { // all in the padding
+					end = y0
+				}
+				for ky := y0; ky < end; ky++ {
 					row := x[(oy*s.stride[0]-s.pad[0]+ky*s.dil[0])*s.in[1]:][:s.in[1]]
 					at := ox*s.stride[1] - s.pad[1]
 					if s.dil[1] == 1 {

@@ -2,6 +2,7 @@ package quant
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -34,6 +35,33 @@ const (
 // RuleOf reads the attributes of the result, which is of type y.
 func RuleOf(y dtype.DType, a attr.Map) Rule {
 	return NewRule(y, a.Int(AttrYZero), a.Int(AttrYLow), a.Int(AttrYHigh))
+}
+
+// CheckRule says whether RuleOf makes sense of the attributes of the result:
+// all within the range of y, which is u8 or i8, and the bounds in order. A plan
+// may come from a hostile file.
+func CheckRule(y dtype.DType, a attr.Map) error {
+	if err := CheckRange(y, a, AttrYZero, AttrYLow, AttrYHigh); err != nil {
+		return err
+	}
+	if lo, hi := a.Int(AttrYLow), a.Int(AttrYHigh); lo > hi {
+		return &diag.Error{Kind: diag.Internal, Port: "bounds of a quantized result", Have: fmt.Sprintf("%d to %d", lo, hi), Want: "the lower one first"}
+	}
+	return nil
+}
+
+// CheckRange says whether attributes are values of type d; a missing one is 0.
+func CheckRange(d dtype.DType, a attr.Map, names ...string) error {
+	lo, hi := int64(0), int64(math.MaxUint8)
+	if d == dtype.I8 {
+		lo, hi = math.MinInt8, math.MaxInt8
+	}
+	for _, n := range names {
+		if v := a[n].Int; v < lo || v > hi {
+			return &diag.Error{Kind: diag.Internal, Port: n, Have: fmt.Sprint(v), Want: fmt.Sprintf("%d to %d", lo, hi)}
+		}
+	}
+	return nil
 }
 
 // The kernels in plain Go.
@@ -82,6 +110,14 @@ type tail struct {
 	a, b, d [16]uint8
 }
 
+// fits says whether d is f32, or u8 or i8.
+func fits(d dtype.DType, real bool) bool {
+	if real {
+		return d == dtype.F32
+	}
+	return isByte(d)
+}
+
 func isByte(d dtype.DType) bool { return d == dtype.U8 || d == dtype.I8 }
 
 func prepare(c *kernel.Call, f *Funcs, k kind) (any, error) {
@@ -93,16 +129,19 @@ func prepare(c *kernel.Call, f *Funcs, k kind) (any, error) {
 		return nil, diag.New(diag.Internal, "quantized call with %d inputs, %d outputs", len(c.In), len(c.Out))
 	}
 	x, y := &c.In[0].Tensor, &c.Out[0].Tensor
-	ok := isByte(x.DType()) == (k != quantizing) && isByte(y.DType()) == (k != dequantizing) && x.Len() == y.Len()
+	ok := fits(x.DType(), k == quantizing) && fits(y.DType(), k == dequantizing) && x.Len() == y.Len()
 	if k == adding {
 		b := &c.In[1].Tensor
 		ok = ok && isByte(b.DType()) && b.Len() == y.Len()
 	}
 	if k == looking {
-		ok = ok && len(c.Consts) == 1 && len(c.Consts[0].Bytes()) == 256
+		ok = ok && len(c.Consts) == 1 && c.Consts[0].DType() == dtype.U8 && len(c.Consts[0].Bytes()) == 256
 	}
 	if !ok {
 		return nil, &diag.Error{Kind: diag.Shape, Port: "quantized operands", Have: fmt.Sprint(x.Type(), y.Type()), Want: "one shape"}
+	}
+	if err := checkAttrs(c, k); err != nil {
+		return nil, err
 	}
 	s := &flat{kind: k, f: f, n: x.Len(), tails: make([]tail, c.Pool.Threads())}
 	a := c.Attrs
@@ -128,6 +167,24 @@ func prepare(c *kernel.Call, f *Funcs, k kind) (any, error) {
 			A: a.Float(AttrXScale), B: a.Float(AttrBScale), Y: s.scale}
 	}
 	return s, nil
+}
+
+// checkAttrs checks the zero points and bounds that kind k reads.
+func checkAttrs(c *kernel.Call, k kind) error {
+	if k == quantizing || k == adding {
+		if err := CheckRule(c.Out[0].Tensor.DType(), c.Attrs); err != nil {
+			return err
+		}
+	}
+	if k == adding {
+		if err := CheckRange(c.In[1].Tensor.DType(), c.Attrs, AttrBZero); err != nil {
+			return err
+		}
+	}
+	if k == dequantizing || k == adding {
+		return CheckRange(c.In[0].Tensor.DType(), c.Attrs, AttrXZero)
+	}
+	return nil
 }
 
 func run(c *kernel.Call) {

@@ -99,6 +99,9 @@ func (f *Funcs) Arrange(dst, src []uint8, step, from int, zero uint8) {
 	for i := end; i < len(dst); i++ {
 		dst[i] = zero
 	}
+	if first == end {
+		return
+	}
 	at := first*step + from
 	if step == 1 {
 		copy(dst[first:end], src[min(at, len(src)):])
