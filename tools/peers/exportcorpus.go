@@ -37,6 +37,8 @@ func main() {
 	shared := flag.String("shared", filepath.Join("..", "shared"), "folder that holds corpus/")
 	table := flag.Bool("examples", false, "export the examples of the operator table")
 	runs := flag.Bool("losses", false, "write training runs")
+	lenet := flag.Bool("epochs", false, "train LeNet on -out/{x,y}.npy, an epoch for each line of standard input")
+	threads := flag.Int("threads", 0, "of -epochs; 0: all")
 	flag.Parse()
 	if *out == "" {
 		fmt.Fprintln(os.Stderr, "peers: -out is needed")
@@ -44,6 +46,13 @@ func main() {
 	}
 	if *runs {
 		if err := losses(*out); err != nil {
+			fmt.Fprintln(os.Stderr, "peers:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if *lenet {
+		if err := epochs(*out, *threads, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "peers:", err)
 			os.Exit(1)
 		}

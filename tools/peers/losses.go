@@ -132,3 +132,16 @@ func writeNPY(file string, t tensor.Tensor) error {
 	}
 	return err
 }
+
+func readNPY(file string) (tensor.Tensor, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return tensor.Tensor{}, err
+	}
+	defer f.Close()
+	t, err := tensor.ReadNPY(f, 1<<30)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", file, err)
+	}
+	return t, err
+}
