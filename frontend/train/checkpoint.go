@@ -41,7 +41,7 @@ func (f *fit) digest() string {
 	c := f.c
 	h := sha256.New()
 	fmt.Fprintln(h, c.Loss, c.Optimizer, c.LR, *c.Momentum, c.Beta1, c.Beta2, c.Epsilon, c.Decay, c.ClipNorm, c.Schedule, c.Warmup,
-		c.Batch, c.Seed, c.Output, c.Label, c.Patience, c.MinDelta, f.loader.Dataset().Len(), f.val != nil)
+		c.Batch, c.Seed, c.Output, c.Label, c.Patience, c.MinDelta, c.BestFrom, c.Recipe, f.loader.Dataset().Len(), f.val != nil)
 	if c.Schedule != Constant {
 		fmt.Fprintln(h, c.Epochs)
 	}

@@ -70,6 +70,10 @@ type Config struct {
 	// Freeze says which weights stay as they are; nil: none. Where it holds a
 	// BatchNorm's mean, that BatchNorm stays in inference mode.
 	Freeze func(name string) bool
+	// Masks begins a mask for each weight that it names: elements that are
+	// false become zero and stay so, with their moments, until SetMask says
+	// otherwise. A mask is a state, so a checkpoint holds it.
+	Masks map[string][]bool
 	// Transform changes the model before it is differentiated (fake
 	// quantization, masks); Fit gives the transformed model back.
 	Transform func(m *ir.Module) error
@@ -82,6 +86,10 @@ type Config struct {
 
 	// What follows concerns Fit alone.
 
+	// Recipe says in words what decides the numbers beside this Config (what
+	// Transform and OnStep do): a checkpoint of another recipe is refused.
+	Recipe     string
+	BestFrom   int     // first epoch that may be the best, from which Patience counts; 0: any
 	Patience   int     // epochs without a better validation loss before it stops; 0: never
 	MinDelta   float64 // what counts as better
 	Checkpoint string  // file; "": none
@@ -161,8 +169,8 @@ func (c *Config) check() error {
 		return bad("learning rate, decay, clip norm, epsilon, min delta", []float64{c.LR, c.Decay, c.ClipNorm, c.Epsilon, c.MinDelta}, "finite numbers, 0 or more")
 	case !share(*c.Momentum) || !share(c.Beta1) || !share(c.Beta2):
 		return bad("momentum, betas", []float64{*c.Momentum, c.Beta1, c.Beta2}, "0 to below 1")
-	case c.Epochs < 0 || c.Batch < 1 || c.Warmup < 0 || c.Patience < 0 || c.Every < 0:
-		return bad("epochs, batch, warmup, patience, checkpoint steps", []int{c.Epochs, c.Batch, c.Warmup, c.Patience, c.Every}, "0 or more, batch 1 or more")
+	case c.Epochs < 0 || c.Batch < 1 || c.Warmup < 0 || c.Patience < 0 || c.Every < 0 || c.BestFrom < 0:
+		return bad("epochs, batch, warmup, patience, checkpoint steps, first best epoch", []int{c.Epochs, c.Batch, c.Warmup, c.Patience, c.Every, c.BestFrom}, "0 or more, batch 1 or more")
 	case c.Resume && c.Checkpoint == "":
 		return diag.New(diag.Usage, "resume without a checkpoint file")
 	}

@@ -11,8 +11,9 @@
 // for cross-entropy, the target itself for squared error), then "lr", and
 // gives "loss" and, for cross-entropy, "correct" (a count). Its states are the
 // model's weights and BatchNorm statistics under their own names, the
-// optimizer's moments as NAME.m and NAME.v, and "train.step". A new learning
-// rate each run makes schedules, so nothing is compiled twice.
+// optimizer's moments as NAME.m and NAME.v, masks as NAME.mask (Config.Masks)
+// and "train.step". A new learning rate each run makes schedules, a new mask
+// prunes, so nothing is compiled twice.
 //
 // Everything random follows from Config.Seed, the epoch and the step: the
 // order of the data, what Dropout drops. So a run that is killed and resumed

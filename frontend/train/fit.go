@@ -26,10 +26,11 @@ type Epoch struct {
 // History is what a run did.
 type History struct {
 	Epochs  []Epoch
-	Best    int        // number of the epoch of the lowest validation loss, or training loss without; 0: none
-	Stopped string     // why it ended before the last epoch; "": it did not
-	Resumed bool       // it went on from a checkpoint
-	Model   *ir.Module // what was learnt: of the best epoch with Patience, else of the last
+	Best    int               // number of the epoch of the lowest validation loss, or training loss without; 0: none
+	Stopped string            // why it ended before the last epoch; "": it did not
+	Resumed bool              // it went on from a checkpoint
+	Model   *ir.Module        // what was learnt: of the best epoch with Patience, else of the last
+	Masks   map[string][]bool // the masks of its weights, where Config.Masks began some
 }
 
 // Fit trains m, which is not changed, on a data set and gives the result in
@@ -250,7 +251,9 @@ func (f *fit) endEpoch(ctx context.Context) error {
 	e.Took = time.Since(f.began)
 	f.History = append(f.History, e)
 	f.Epoch, f.Step, f.Loss, f.Correct, f.Samples = f.Epoch+1, 0, 0, 0, 0
-	if f.Best == 0 || watched < f.watchedAt(f.Best)-f.c.MinDelta {
+	if e.N < f.c.BestFrom {
+		f.Waited = 0
+	} else if f.Best == 0 || watched < f.watchedAt(f.Best)-f.c.MinDelta {
 		f.Best, f.Waited = e.N, 0
 		if f.c.Patience > 0 {
 			if err := f.states(&f.best); err != nil {
@@ -291,7 +294,11 @@ func (f *fit) finish() (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &History{Epochs: f.History, Best: f.Best, Stopped: f.Stopped, Resumed: f.resumed, Model: m}, nil
+	masks, err := f.masks()
+	if err != nil {
+		return nil, err
+	}
+	return &History{Epochs: f.History, Best: f.Best, Stopped: f.Stopped, Resumed: f.resumed, Model: m, Masks: masks}, nil
 }
 
 // feeder puts a batch in the order of a module's inputs.

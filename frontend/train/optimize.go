@@ -18,6 +18,13 @@ func (s *step) update(loss *ir.Value) error {
 		return err
 	}
 	s.b.Source = []string{"optimizer"}
+	for i, w := range s.trained {
+		// Where weight and moments are zero, a gradient of zero keeps them so
+		// under every optimizer; the sign of that zero is lost in its sums.
+		if k := s.keep[w]; k != nil && gs[i] != nil {
+			gs[i] = s.b.Op("Mul", nil, gs[i], k)
+		}
+	}
 	next := s.b.Op("Add", nil, s.count, s.b.Ints(1))
 	s.writes = append(s.writes, write{s.m.State(stateStep), next})
 	if s.c.ClipNorm > 0 {
@@ -116,7 +123,7 @@ func (o *optimizer) weight(w, g *ir.Value) error {
 	case SGD:
 		v := g
 		if mu := *o.c.Momentum; mu > 0 {
-			old, err := o.moment(w, ".m")
+			old, err := o.moment(w, suffixMoment)
 			if err != nil {
 				return err
 			}
@@ -125,11 +132,11 @@ func (o *optimizer) weight(w, g *ir.Value) error {
 		}
 		next = o.sub(w, o.mul(v, lr))
 	default:
-		m, err := o.moment(w, ".m")
+		m, err := o.moment(w, suffixMoment)
 		if err != nil {
 			return err
 		}
-		v, err := o.moment(w, ".v")
+		v, err := o.moment(w, suffixSquare)
 		if err != nil {
 			return err
 		}

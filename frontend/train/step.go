@@ -17,6 +17,9 @@ import (
 const (
 	inputLR       = "lr"
 	stateStep     = "train.step"
+	suffixMoment  = ".m" // of a weight's state: momentum, or Adam's first moment
+	suffixSquare  = ".v" // Adam's second moment
+	suffixMask    = ".mask"
 	resultLoss    = "loss"
 	resultCorrect = "correct"
 )
@@ -66,8 +69,9 @@ type step struct {
 	f       *ir.Func
 	b       *ir.Builder
 	output  *ir.Value
-	trained []*ir.Value // parameters that read the weights to be trained
-	count   *ir.Value   // the step's number, i64[1]
+	trained []*ir.Value             // parameters that read the weights to be trained
+	keep    map[*ir.Value]*ir.Value // parameters that read their masks
+	count   *ir.Value               // the step's number, i64[1]
 	writes  []write
 	results []ir.Result
 	masks   int // dropouts so far
@@ -85,7 +89,7 @@ func newStep(m *ir.Module, c *Config, training bool) (*step, error) {
 		return nil, diag.New(diag.BadModel, "module %q has no result", m.Name)
 	}
 	m = m.Clone()
-	s := &step{c: c, m: ir.NewModule(m.Name)}
+	s := &step{c: c, m: ir.NewModule(m.Name), keep: map[*ir.Value]*ir.Value{}}
 	s.m.Opset, s.m.Dims, s.m.States = maps.Clone(m.Opset), m.Dims, m.States
 	s.m.Opset["mlc"] = ir.MLCOpset
 	s.f = s.m.AddFunc(m.Main().Name)
@@ -118,14 +122,16 @@ func newStep(m *ir.Module, c *Config, training bool) (*step, error) {
 			continue
 		}
 		if w, ok := weights[n.Out[0]]; ok {
-			p, err := s.state(w.Name, n.Const)
+			p, err := s.weight(w, n.Const, training)
 			if err != nil {
 				return nil, err
 			}
 			cl.Values[n.Out[0]] = p
-			if !w.Statistic {
-				s.trained = append(s.trained, p)
-			}
+		}
+	}
+	if training {
+		if err := s.allMasked(weights); err != nil {
+			return nil, err
 		}
 	}
 	if training && len(s.trained) == 0 {
@@ -187,6 +193,31 @@ func (s *step) state(name string, init *ir.Const) (*ir.Value, error) {
 	s.m.States = append(s.m.States, st)
 	p := s.f.AddParam(name, st.Type)
 	p.State = st
+	return p, nil
+}
+
+// weight declares the state of a weight and, in training, of its mask.
+func (s *step) weight(w Weight, c *ir.Const, training bool) (*ir.Value, error) {
+	keep, masked := s.c.Masks[w.Name]
+	var mask *ir.Const
+	if training && masked {
+		var err error
+		if mask, c, err = masks(w, c, keep); err != nil {
+			return nil, err
+		}
+	}
+	p, err := s.state(w.Name, c)
+	if err != nil || w.Statistic {
+		return p, err
+	}
+	s.trained = append(s.trained, p)
+	if mask != nil {
+		k, err := s.state(w.Name+suffixMask, mask)
+		if err != nil {
+			return nil, err
+		}
+		s.keep[p] = k
+	}
 	return p, nil
 }
 

@@ -39,8 +39,7 @@ type cell struct {
 
 // choose decides which groups of channels go.
 func choose(m *ir.Module, c Config) (*selection, error) {
-	s := &selection{rel: analysis.Relate(m)}
-	s.gone = make([]bool, s.rel.Labels())
+	s := newSelection(m)
 	if err := s.score(c); err != nil {
 		return nil, err
 	}
@@ -63,6 +62,12 @@ func choose(m *ir.Module, c Config) (*selection, error) {
 		}
 	}
 	return s, nil
+}
+
+func newSelection(m *ir.Module) *selection {
+	s := &selection{rel: analysis.Relate(m)}
+	s.gone = make([]bool, s.rel.Labels())
+	return s
 }
 
 // nothing says why no channel can go.

@@ -3,6 +3,7 @@ package prune
 import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
 )
 
 // Apply leaves out what c says: single weights become zeros, channels are
@@ -18,18 +19,68 @@ func Apply(m *ir.Module, c Config) (*Report, error) {
 		return nil, err
 	}
 	if c.Structure == Unstructured {
-		return zeroWeights(m, c)
+		masks, _, err := weightMasks(m, c)
+		if err != nil {
+			return nil, err
+		}
+		return zeroWeights(m, c, masks)
 	}
 	s, err := choose(m, c)
 	if err != nil {
 		return nil, err
 	}
+	return s.apply(m, c)
+}
+
+// apply removes what is chosen.
+func (s *selection) apply(m *ir.Module, c Config) (*Report, error) {
 	rep := s.report(m, c)
 	if err := s.remove(m); err != nil {
 		return nil, err
 	}
 	rep.after(m, s)
 	return rep, nil
+}
+
+// ApplyMasks is Apply with a choice that Masks made earlier, for this m or one
+// with the same weights, of which masks names those of m: single weights
+// become zero; channels of whose filters nothing stays are removed. Errors are
+// those of Apply.
+func ApplyMasks(m *ir.Module, c Config, masks []Mask) (*Report, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if c.Structure == Unstructured {
+		return zeroWeights(m, c, masks)
+	}
+	byWeight := map[*ir.Value][]bool{}
+	for _, k := range masks {
+		byWeight[k.Weight] = k.Keep
+	}
+	// Where what stays weighs one and what does not nothing, a score of zero
+	// is a channel that goes.
+	c.Value = func(v *ir.Value) (tensor.Tensor, error) {
+		t := tensor.New(v.Type.DType, v.Const().Dims...)
+		keep, masked := byWeight[v]
+		if masked && len(keep) != t.Len() {
+			return t, maskFault(v, t.Len(), len(keep))
+		}
+		for e := range t.Len() {
+			if !masked || keep[e] {
+				t.SetFloat(e, 1)
+			}
+		}
+		return t, nil
+	}
+	s := newSelection(m)
+	if err := s.score(c); err != nil {
+		return nil, err
+	}
+	for _, g := range s.groups {
+		s.gone[g.root] = g.score == 0
+	}
+	return s.apply(m, c)
 }
 
 // Zero is Apply without removing anything: what would go is set to zero and
@@ -41,7 +92,7 @@ func Zero(m *ir.Module, c Config) (*Report, error) {
 		return nil, err
 	}
 	if c.Structure == Unstructured {
-		return zeroWeights(m, c)
+		return Apply(m, c)
 	}
 	s, err := choose(m, c)
 	if err != nil {
@@ -81,6 +132,40 @@ func Masks(m *ir.Module, c Config) ([]Mask, error) {
 	return s.masks(m), nil
 }
 
+// Zeros gives masks of the zeros that m's weights have already, and their share
+// of all weights that structure Unstructured prunes; a weight of nothing but
+// zeros was not pruned but begins so, and counts as none. Errors are those of
+// Apply for single weights.
+func Zeros(m *ir.Module) (masks []Mask, share float64, err error) {
+	c, err := Config{Sparsity: 0.5}.withDefaults()
+	if err != nil {
+		return nil, 0, err
+	}
+	ws, err := factors(m, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	zeros, total := 0, 0
+	for _, w := range ws {
+		k := Mask{Weight: w.value, Keep: make([]bool, w.t.Len())}
+		n := 0
+		for e := range k.Keep {
+			if k.Keep[e] = w.t.Float(e) != 0; !k.Keep[e] {
+				n++
+			}
+		}
+		total += len(k.Keep)
+		if n > 0 && n < len(k.Keep) {
+			masks, zeros = append(masks, k), zeros+n
+		}
+	}
+	return masks, float64(zeros) / float64(max(1, total)), nil
+}
+
+func maskFault(v *ir.Value, want, have int) error {
+	return diag.New(diag.Internal, "mask of %%%s has %d elements, not %d", v.Name, have, want)
+}
+
 // WriteZeros replaces each constant by one with zeros where its mask says so.
 func WriteZeros(masks []Mask) error {
 	made := make([]*ir.Const, len(masks))
@@ -94,7 +179,7 @@ func WriteZeros(masks []Mask) error {
 			return diag.At("initializer "+k.Weight.Name, "", diag.BadModel, err)
 		}
 		if len(k.Keep) != t.Len() {
-			return diag.New(diag.Internal, "mask of %%%s has %d elements, not %d", k.Weight.Name, len(k.Keep), t.Len())
+			return maskFault(k.Weight, t.Len(), len(k.Keep))
 		}
 		z := t.Clone()
 		b, size := z.Bytes(), z.DType().Size()

@@ -134,20 +134,24 @@ func smallest(ws []weight, k int) (limit uint64, ties int) {
 }
 
 // zeroWeights is Apply for single weights.
-func zeroWeights(m *ir.Module, c Config) (*Report, error) {
-	masks, ws, err := weightMasks(m, c)
+func zeroWeights(m *ir.Module, c Config, masks []Mask) (*Report, error) {
+	ws, err := factors(m, c)
 	if err != nil {
 		return nil, err
 	}
-	rep := newReport(m, c)
-	for i, w := range ws {
-		l := layerReport(w.node, w.value)
-		l.Total = len(masks[i].Keep)
-		for _, k := range masks[i].Keep {
-			if k {
-				l.Kept++
+	gone := map[*ir.Value]int{}
+	for _, k := range masks {
+		for _, stay := range k.Keep {
+			if !stay {
+				gone[k.Weight]++
 			}
 		}
+	}
+	rep := newReport(m, c)
+	for _, w := range ws {
+		l := layerReport(w.node, w.value)
+		l.Total = w.t.Len()
+		l.Kept = l.Total - gone[w.value]
 		rep.Layers = append(rep.Layers, l)
 	}
 	if err := WriteZeros(masks); err != nil {

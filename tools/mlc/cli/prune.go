@@ -9,23 +9,93 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/frontend/train"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/passes/prune"
+	"github.com/mlc-go/mlc/passes/retrain"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
 )
 
-// pruneFlags are what `mlc prune` takes beside the flags of compiling.
+// pruneFlags say what to leave out: as flags of `mlc prune`, and as the list
+// that `mlc train --prune` takes.
 type pruneFlags struct {
 	structure, criterion, scope, align string
 	sparsity                           float64
 	min                                int
-	zero                               bool
+	begin, end                         float64
+	every                              int
+}
+
+func (p *pruneFlags) register(s *pflag.FlagSet) {
+	s.Float64Var(&p.sparsity, "sparsity", 0, "`share` of the weights, or of the channels that can go, to leave out (0.5)")
+	s.StringVar(&p.structure, "structure", string(prune.Unstructured), "`what` goes: "+strings.Join(prune.Structures(), ", "))
+	s.StringVar(&p.criterion, "criterion", string(prune.Magnitude), "`what` matters: "+strings.Join(prune.Criteria(), ", "))
+	s.StringVar(&p.scope, "scope", string(prune.Layer), "`over what` the share is taken: "+strings.Join(prune.Scopes(), ", "))
+	s.StringVar(&p.align, "align", "1", "keep a multiple of `N` channels; native is the panel of the target's kernels")
+	s.IntVar(&p.min, "min-channels", 0, "keep at least `N` channels of each layer")
+	s.Float64Var(&p.begin, "begin", 0, "in training, the `share` of the steps after which sparsity begins to rise")
+	s.Float64Var(&p.end, "end", 0.7, "in training, the `share` of the steps after which it has risen; 0: all goes before the first step, as channels do in mlc prune")
+	s.IntVar(&p.every, "every", 0, "in training, `steps` from one choice of what goes to the next; 0: a hundredth of the rise")
+}
+
+// pruning turns flags into what they mean.
+func (p *pruneFlags) pruning(s *pflag.FlagSet) (retrain.Pruning, error) {
+	r := retrain.Pruning{Begin: p.begin, End: p.end, Every: p.every}
+	r.Config = prune.Config{
+		Sparsity: p.sparsity, Structure: prune.Structure(p.structure), Criterion: prune.Criterion(p.criterion),
+		Scope: prune.Scope(p.scope), MinChannels: p.min,
+	}
+	switch n, err := strconv.Atoi(p.align); {
+	case p.align == "native":
+		r.Align = gemm.Panel
+	case err != nil || n < 1:
+		return r, usage("align %s: want native or a number of 1 or more", p.align)
+	default:
+		r.Align = n
+	}
+	switch {
+	case !s.Changed("sparsity"):
+		return r, usage("the sparsity is missing: want the share to leave out")
+	case r.Structure != prune.Channel && (s.Changed("align") || s.Changed("min-channels")):
+		return r, usage("align and min-channels are for structure channel")
+	}
+	return r, r.Check()
+}
+
+// pruneSpec reads a list of pruneFlags: sparsity=0.7,scope=global.
+func pruneSpec(spec string) (*retrain.Pruning, error) {
+	var p pruneFlags
+	s := pflag.NewFlagSet("prune", pflag.ContinueOnError)
+	p.register(s)
+	var keys []string
+	s.VisitAll(func(f *pflag.Flag) { keys = append(keys, f.Name) })
+	for _, item := range strings.Split(spec, ",") {
+		k, v, ok := strings.Cut(item, "=")
+		if !ok {
+			return nil, usage("--prune %s: want a list of KEY=VALUE: sparsity=0.7,scope=global", item)
+		}
+		if s.Lookup(k) == nil {
+			return nil, usage("--prune %s: no such key%s", item, didYouMean(k, keys, "have "+strings.Join(keys, ", ")))
+		}
+		if s.Changed(k) {
+			return nil, usage("--prune: %s stands twice", k)
+		}
+		if err := s.Set(k, v); err != nil {
+			return nil, usage("--prune %s: not a value of %s", item, k)
+		}
+	}
+	r, err := p.pruning(s)
+	if err != nil {
+		return nil, diag.In("--prune", diag.Usage, err)
+	}
+	return &r, nil
 }
 
 // pruneSummary is what `mlc prune --json` prints.
@@ -34,107 +104,188 @@ type pruneSummary struct {
 	Kind   string `json:"kind"`
 	Bytes  int64  `json:"bytes"`
 	*prune.Report
-	Seconds float64 `json:"seconds"`
+	Finetune *finetuneReport `json:"finetune,omitempty"`
+	Seconds  float64         `json:"seconds"`
+}
+
+// finetuneReport is what it says of the training.
+type finetuneReport struct {
+	Before *scoreReport `json:"before,omitempty"` // of MODEL on the validation data
+	After  *scoreReport `json:"after,omitempty"`  // of OUT
+	runReport
+}
+
+// scoreReport is how good a model is.
+type scoreReport struct {
+	Loss number  `json:"loss"`
+	Top1 *number `json:"top1,omitempty"`
+}
+
+// pruneJob is one `mlc prune`.
+type pruneJob struct {
+	compileFlags
+	pruneFlags
+	train          trainFlags
+	zero, finetune bool
+	opset          int
+	kind           string
+	want           retrain.Pruning
 }
 
 func (a *app) prune() *cobra.Command {
-	var f compileFlags
-	var p pruneFlags
-	var out string
-	var opset int
+	p := &pruneJob{}
 	c := &cobra.Command{
-		Use:   "prune MODEL -o OUT --sparsity S",
-		Short: "Leave out the weights or channels that matter least",
+		Use:   "prune MODEL -o OUT --sparsity S [--finetune --data DATA]",
+		Short: "Leave out the weights or channels that matter least, and train what is left",
 		Long: "prune sets single weights to zero, or removes whole channels with all that belongs to\n" +
 			"them: through residual additions, concatenations, depthwise convolutions and into dense\n" +
-			"layers. OUT is .onnx, .mir or .mlc. docs/pruning.md says how channels are chosen.",
+			"layers. With --finetune the model learns on with what is left; single weights then go\n" +
+			"step by step. OUT is .onnx, .mir or .mlc. docs/pruning.md says how the choice is made.",
 		Args: cobra.ExactArgs(1),
 	}
-	f.register(c, "2")
+	p.compileFlags.register(c, "2")
 	s := c.Flags()
-	s.StringVarP(&out, "output", "o", "", "write to `OUT` (.onnx, .mir, .mlc); - is standard output, as .mlc")
-	s.Float64Var(&p.sparsity, "sparsity", 0, "`share` of the weights, or of the channels that can go, to leave out (0.5)")
-	s.StringVar(&p.structure, "structure", string(prune.Unstructured), "`what` goes: "+strings.Join(prune.Structures(), ", "))
-	s.StringVar(&p.criterion, "criterion", string(prune.Magnitude), "`what` matters: "+strings.Join(prune.Criteria(), ", "))
-	s.StringVar(&p.scope, "scope", string(prune.Layer), "`over what` the share is taken: "+strings.Join(prune.Scopes(), ", "))
-	s.StringVar(&p.align, "align", "1", "keep a multiple of `N` channels; native is the panel of the target's kernels")
-	s.IntVar(&p.min, "min-channels", 0, "keep at least `N` channels of each layer")
+	s.StringVarP(&p.train.out, "output", "o", "", "write to `OUT` (.onnx, .mir, .mlc); - is standard output, as .mlc")
+	p.pruneFlags.register(s)
 	s.BoolVar(&p.zero, "zero", false, "set channels to zero and keep all shapes, instead of removing them")
-	s.IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
+	s.BoolVar(&p.finetune, "finetune", false, "train while weights go, or after channels went; with --data and flags as of mlc train")
+	s.IntVar(&p.opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
+	learning := pflag.NewFlagSet("train", pflag.ContinueOnError)
+	p.train.register(learning)
+	s.AddFlagSet(learning)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		cfg, err := p.config(c)
-		if err != nil {
+		p.train.model = args[0]
+		if err := p.settle(c, learning); err != nil {
 			return err
 		}
-		if out == "" {
-			return usage("mlc prune: want -o OUT")
-		}
-		return a.pruneModel(c, args[0], out, opset, &f, cfg, p.zero)
+		return a.pruneModel(c, p)
 	}
 	return c
 }
 
-// config turns flags into a prune.Config.
-func (p *pruneFlags) config(c *cobra.Command) (prune.Config, error) {
-	cfg := prune.Config{
-		Sparsity: p.sparsity, Structure: prune.Structure(p.structure), Criterion: prune.Criterion(p.criterion),
-		Scope: prune.Scope(p.scope), MinChannels: p.min,
+// settle checks the flags.
+func (p *pruneJob) settle(c *cobra.Command, learning *pflag.FlagSet) error {
+	s := c.Flags()
+	if p.train.out == "" {
+		return usage("mlc prune: want -o OUT")
 	}
-	switch n, err := strconv.Atoi(p.align); {
-	case p.align == "native":
-		cfg.Align = gemm.Panel
-	case err != nil || n < 1:
-		return cfg, usage("--align %s: want native or a number of 1 or more", p.align)
-	default:
-		cfg.Align = n
+	var err error
+	if p.want, err = p.pruning(s); err != nil {
+		return diag.In("mlc prune", diag.Usage, err)
 	}
-	switch {
-	case !c.Flags().Changed("sparsity"):
-		return cfg, usage("mlc prune: want --sparsity S, the share to leave out")
-	case cfg.Structure == prune.Channel:
-	case p.zero || c.Flags().Changed("align") || c.Flags().Changed("min-channels"):
-		return cfg, usage("--zero, --align and --min-channels are for --structure channel")
-	}
-	return cfg, cfg.Check()
-}
-
-func (a *app) pruneModel(c *cobra.Command, model, out string, opset int, f *compileFlags, cfg prune.Config, zero bool) error {
-	o := a.options()
-	if err := f.fill(c, a, &o); err != nil {
+	if p.kind, err = emitKind("", p.train.out); err != nil {
 		return err
 	}
-	kind, err := emitKind("", out)
-	if err != nil {
+	if p.zero && p.want.Structure != prune.Channel {
+		return usage("--zero is for --structure channel")
+	}
+	if p.finetune {
+		if p.zero {
+			return usage("--zero and --finetune: want one of them")
+		}
+		if p.want.Structure == prune.Channel && !s.Changed("end") {
+			p.want.End = 0
+		}
+		return p.train.settle(c)
+	}
+	var stray error
+	for _, f := range []string{"begin", "end", "every"} {
+		if s.Changed(f) {
+			stray = usage("--%s: want --finetune", f)
+		}
+	}
+	learning.VisitAll(func(f *pflag.Flag) {
+		if s.Changed(f.Name) && stray == nil {
+			stray = usage("--%s: want --finetune", f.Name)
+		}
+	})
+	return stray
+}
+
+func (a *app) pruneModel(c *cobra.Command, p *pruneJob) error {
+	o := a.options()
+	if err := p.fill(c, a, &o); err != nil {
 		return err
 	}
 	t0 := time.Now()
 	imp := o
 	imp.Stop = passes.Canonical
-	art, err := codegen.Build(c.Context(), a.source(model), imp)
-	if err != nil {
+	if p.finetune {
+		trainable(&imp)
+	}
+	job := &trainJob{}
+	if err := job.load(c.Context(), a, p.train.model, imp); err != nil {
 		return err
 	}
-	defer art.Close()
-	m := art.Module()
-	apply := prune.Apply
-	if zero {
-		apply = prune.Zero
-	}
-	rep, err := apply(m, cfg)
+	defer job.close()
+	m, rep, fine, err := a.pruned(c, p, job)
 	if err != nil {
-		return diag.In(model, diag.Internal, err)
+		return diag.In(p.train.model, diag.Internal, err)
 	}
-	size, err := a.write(out, func(w io.WriteSeeker) error { return a.emitModule(c, w, m, kind, opset, o) })
+	out := p.train.out
+	size, err := a.write(out, func(w io.WriteSeeker) error { return a.emitModule(c, w, m, p.kind, p.opset, o) })
 	if err != nil || out == "-" {
 		return err
 	}
+	took := time.Since(t0).Seconds()
 	if a.json {
-		return a.emit("prune/1", pruneSummary{out, kind, size, rep, time.Since(t0).Seconds()})
+		return a.emit("prune/1", pruneSummary{out, p.kind, size, rep, fine, took})
 	}
-	if !a.quiet {
-		a.printPruned(rep, out, size)
+	if a.quiet {
+		return nil
+	}
+	a.printPruned(rep, out+": "+bytesText(size)+",")
+	if fine != nil {
+		fmt.Fprintf(a.out, "fine-tuned: %s, %.1f s\n", fine.text(&p.train), took)
+		if b, e := fine.Before, fine.After; b != nil && b.Top1 != nil {
+			fmt.Fprintf(a.out, "on %d validation samples: top1 %.2f %% -> %.2f %%\n", fine.ValSamples, 100*float64(*b.Top1), 100*float64(*e.Top1))
+		} else if b != nil {
+			fmt.Fprintf(a.out, "on %d validation samples: loss %.4f -> %.4f\n", fine.ValSamples, float64(b.Loss), float64(e.Loss))
+		}
 	}
 	return nil
+}
+
+// pruned leaves out what is asked for, and trains if that is asked for.
+func (a *app) pruned(c *cobra.Command, p *pruneJob, job *trainJob) (*ir.Module, *prune.Report, *finetuneReport, error) {
+	if !p.finetune {
+		apply := prune.Apply
+		if p.zero {
+			apply = prune.Zero
+		}
+		rep, err := apply(job.model, p.want.Config)
+		return job.model, rep, nil, err
+	}
+	if err := job.prepare(a, &p.train); err != nil {
+		return nil, nil, nil, err
+	}
+	ctx, fine := c.Context(), &finetuneReport{}
+	score := func(m *ir.Module) (*scoreReport, error) {
+		if job.val == nil {
+			return nil, nil
+		}
+		c := p.train.config
+		cfg := train.Config{Loss: c.Loss, Label: c.Label, Batch: c.Batch, Ops: a.reg.Ops}
+		s, err := train.Evaluate(ctx, codegen.NewExecutor(a.options(), p.train.threads), m, job.val, cfg)
+		r := &scoreReport{Loss: number(s.Loss)}
+		if top1 := number(s.Top1); cfg.Loss == train.CrossEntropy {
+			r.Top1 = &top1
+		}
+		return r, err
+	}
+	var err error
+	if fine.Before, err = score(job.model); err != nil {
+		return nil, nil, nil, err
+	}
+	h, rep, err := a.learn(ctx, &p.train, job, &p.want)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if fine.After, err = score(h.Model); err != nil {
+		return nil, nil, nil, err
+	}
+	fine.runReport, err = a.ran(ctx, &p.train, job, h, h.Model)
+	return h.Model, rep, fine, err
 }
 
 // emitModule writes a module in its canonical form, or compiles it.
@@ -155,7 +306,9 @@ func (a *app) emitModule(c *cobra.Command, w io.WriteSeeker, m *ir.Module, kind 
 	return err
 }
 
-func (a *app) printPruned(r *prune.Report, out string, size int64) {
+// printPruned prints what went, layer by layer and in a line that begins as
+// head says.
+func (a *app) printPruned(r *prune.Report, head string) {
 	unit := "weights"
 	if r.Structure == prune.Channel {
 		unit = "channels"
@@ -166,8 +319,8 @@ func (a *app) printPruned(r *prune.Report, out string, size int64) {
 		fmt.Fprintf(t, "%s\t%s\t%d/%d\t%s\t%s\t%s\n", l.Node, l.Op, l.Kept, l.Total, changeText(l.Params), changeText(l.MACs), l.Fixed)
 	}
 	t.Flush()
-	fmt.Fprintf(a.out, "%s: %s, %.1f %% of the %s left out (asked for %.1f %%), parameters %s, MACs %s\n",
-		out, bytesText(size), 100*r.Sparsity, unit, 100*r.Asked, changeText(r.Params), changeText(r.MACs))
+	fmt.Fprintf(a.out, "%s %.1f %% of the %s left out (asked for %.1f %%), parameters %s, MACs %s\n",
+		head, 100*r.Sparsity, unit, 100*r.Asked, changeText(r.Params), changeText(r.MACs))
 }
 
 func changeText(c prune.Change) string {

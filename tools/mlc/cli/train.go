@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
@@ -23,11 +24,13 @@ import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes/prune"
+	"github.com/mlc-go/mlc/passes/retrain"
 )
 
 // trainFlags are what `mlc train` takes, as written.
 type trainFlags struct {
-	model, data, val          string
+	model, data, val, prune   string
 	valSplit                  float64
 	out                       string
 	loss, optimizer, sched    string
@@ -51,22 +54,24 @@ func (a *app) train() *cobra.Command {
 		Short: "Train a model by name, or an imported one, on a data set",
 		Args:  cobra.NoArgs,
 	}
-	f.register(c)
-	c.RunE = func(c *cobra.Command, args []string) error { return a.runTrain(c, f) }
-	return c
-}
-
-func (f *trainFlags) register(c *cobra.Command) {
-	s := c.Flags()
 	var names []string
 	for _, m := range nn.Models() {
 		names = append(names, m.Name)
 	}
+	s := c.Flags()
 	s.StringVar(&f.model, "model", "", "`NAME` ("+strings.Join(names, ", ")+") or a model file to go on with (.onnx, .mir)")
+	s.StringVarP(&f.out, "output", "o", "", "write the model to `OUT` (.onnx, .mir, .mlc)")
+	s.StringVar(&f.prune, "prune", "", "leave out more and more in training: `SPEC`, flags of mlc prune as a list: sparsity=0.7,scope=global,begin=0.2")
+	f.register(s)
+	c.RunE = func(c *cobra.Command, args []string) error { return a.runTrain(c, f) }
+	return c
+}
+
+// register declares what every command takes that trains.
+func (f *trainFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.data, "data", "", "`DATA` to learn from: "+data.Forms)
 	s.StringVar(&f.val, "val", "", "`DATA` to validate on after each epoch")
 	s.Float64Var(&f.valSplit, "val-split", 0.1, "without --val, the `share` of the data to validate on, by seed and evenly over classes; 0: none")
-	s.StringVarP(&f.out, "output", "o", "", "write the model to `OUT` (.onnx, .mir, .mlc)")
 	s.StringVar(&f.loss, "loss", "", "`loss`: "+list(train.Losses())+" (default: by the target, cross-entropy for classes)")
 	s.StringVar(&f.optimizer, "optimizer", string(train.SGD), "`optimizer`: "+list(train.Optimizers()))
 	s.StringVar(&f.sched, "schedule", string(train.Constant), "`schedule` of the learning rate: "+list(train.Schedules()))
@@ -103,14 +108,8 @@ func list[T ~string](v []T) string {
 // settle checks the flags and fills in the Config.
 func (f *trainFlags) settle(c *cobra.Command) error {
 	switch {
-	case f.model == "":
-		return usage("mlc train: --model is missing")
 	case f.data == "":
-		return usage("mlc train: --data is missing")
-	case f.out == "" || f.out == "-":
-		return usage("mlc train: -o is missing: want a file (.onnx, .mir, .mlc)")
-	case !slices.Contains([]string{".onnx", ".mir", ".mlc"}, filepath.Ext(f.out)):
-		return usage("-o %s: want a suffix of .onnx, .mir, .mlc", f.out)
+		return usage("mlc %s: --data is missing", c.Name())
 	case !slices.Contains([]string{"auto", "plain", "json", "none"}, f.progress):
 		return usage("--progress=%s: want auto, plain, json or none", f.progress)
 	case f.threads < 0:
@@ -136,7 +135,7 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 	case f.config.Patience < 0 || f.config.Every < 0 || f.config.Warmup < 0:
 		return usage("--early-stop %d, --checkpoint-steps %d, --warmup %d: want at least 0", f.config.Patience, f.config.Every, f.config.Warmup)
 	}
-	if st, err := os.Stat(filepath.Dir(f.out)); err != nil || !st.IsDir() {
+	if st, err := os.Stat(filepath.Dir(f.out)); f.out != "-" && (err != nil || !st.IsDir()) {
 		return usage("-o %s: no folder %s", f.out, filepath.Dir(f.out))
 	}
 	if f.threads == 0 {
@@ -171,22 +170,48 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 }
 
 func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
+	switch {
+	case f.model == "":
+		return usage("mlc train: --model is missing")
+	case f.data == "":
+		return usage("mlc train: --data is missing")
+	case f.out == "" || f.out == "-":
+		return usage("mlc train: -o is missing: want a file (.onnx, .mir, .mlc)")
+	case !slices.Contains([]string{".onnx", ".mir", ".mlc"}, filepath.Ext(f.out)):
+		return usage("-o %s: want a suffix of .onnx, .mir, .mlc", f.out)
+	}
 	if err := f.settle(c); err != nil {
 		return err
 	}
+	var p *retrain.Pruning
+	if f.prune != "" {
+		var err error
+		if p, err = pruneSpec(f.prune); err != nil {
+			return err
+		}
+	}
 	ctx := c.Context()
 	t0 := time.Now()
-	job, err := a.trainJob(ctx, f)
+	job, err := a.trainJob(ctx, f, p != nil)
 	if err != nil {
 		return err
 	}
 	defer job.close()
+	h, rep, err := a.learn(ctx, f, job, p)
+	if err != nil {
+		return err
+	}
+	return a.finishTrain(ctx, f, job, h, rep, t0)
+}
+
+// learn runs a job, pruning as p says unless it is nil, with progress and log.
+func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrain.Pruning) (h *train.History, rep *prune.Report, err error) {
 	for _, dir := range []string{f.checkpoint, f.log} {
 		if dir == "" {
 			continue
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return diag.In(dir, diag.Usage, err)
+			return nil, nil, diag.In(dir, diag.Usage, err)
 		}
 	}
 	cfg := f.config
@@ -194,12 +219,12 @@ func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
 	if f.checkpoint != "" {
 		cfg.Checkpoint = filepath.Join(f.checkpoint, checkpointFile)
 	}
-	p := newProgress(a, f.progress)
-	cfg.OnStep = func(s train.Progress, _ ir.Exec) error { p.step(s); return nil }
+	bar := newProgress(a, f.progress)
+	cfg.OnStep = func(s train.Progress, _ ir.Exec) error { bar.step(s); return nil }
 	var log []epochReport
 	cfg.OnEpoch = func(e train.Epoch) error {
 		r := reportOf(e, cfg.Loss)
-		p.epoch(r, cfg.Epochs)
+		bar.epoch(r, cfg.Epochs)
 		if f.log == "" {
 			return nil
 		}
@@ -210,25 +235,31 @@ func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
 		return writeLog(f.log, cfg.Loss, log)
 	}
 	exec := codegen.NewExecutor(a.options(), f.threads)
-	h, err := train.Fit(ctx, exec, job.model, job.train, job.val, cfg)
-	p.done()
-	if err != nil {
-		return err
+	if p != nil {
+		h, rep, err = retrain.Prune(ctx, exec, job.model, job.train, job.val, cfg, *p)
+	} else {
+		h, err = train.Fit(ctx, exec, job.model, job.train, job.val, cfg)
 	}
-	if f.log != "" {
-		if err := writeLog(f.log, cfg.Loss, epochReports(h.Epochs, cfg.Loss)); err != nil {
-			return err
-		}
+	bar.done()
+	if err == nil && f.log != "" {
+		err = writeLog(f.log, cfg.Loss, epochReports(h.Epochs, cfg.Loss))
 	}
-	return a.finishTrain(ctx, f, job, h, time.Since(t0))
+	return h, rep, err
 }
 
 // trainReport is what `mlc train --json` prints.
 type trainReport struct {
-	Model      string            `json:"model"`
-	Output     string            `json:"output"`
-	Bytes      int64             `json:"bytes"`
-	Parameters int               `json:"parameters"`
+	Model      string `json:"model"`
+	Output     string `json:"output"`
+	Bytes      int64  `json:"bytes"`
+	Parameters int    `json:"parameters"`
+	runReport
+	Prune   *prune.Report `json:"prune,omitempty"`
+	Seconds float64       `json:"seconds"`
+}
+
+// runReport is what a report says of a training run.
+type runReport struct {
 	Samples    int               `json:"samples"`
 	ValSamples int               `json:"val_samples"`
 	Seed       uint64            `json:"seed"`
@@ -238,7 +269,6 @@ type trainReport struct {
 	Stopped    string            `json:"stopped,omitempty"`
 	Resumed    bool              `json:"resumed,omitempty"`
 	Metrics    map[string]number `json:"metrics,omitempty"`
-	Seconds    float64           `json:"seconds"`
 }
 
 // epochReport is an epoch in reports and logs.
@@ -275,41 +305,27 @@ func epochReports(es []train.Epoch, loss train.Loss) []epochReport {
 	return out
 }
 
-func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, h *train.History, took time.Duration) error {
-	m := h.Model
-	size, err := a.writeModel(ctx, m, f.out)
-	if err != nil {
-		return err
-	}
-	r := trainReport{Model: f.model, Output: f.out, Bytes: size, Samples: job.train.Len(), Seed: f.seed, Threads: f.threads,
-		Epochs: epochReports(h.Epochs, f.config.Loss), Best: h.Best, Stopped: h.Stopped, Resumed: h.Resumed, Seconds: took.Seconds()}
-	for _, w := range train.Weights(m) {
-		n := 1
-		for _, d := range w.Value.Node.Const.Dims {
-			n *= d
-		}
-		if !w.Statistic {
-			r.Parameters += n
-		}
-	}
+// ran reports a run, with the metrics of its result m.
+func (a *app) ran(ctx context.Context, f *trainFlags, job *trainJob, h *train.History, m *ir.Module) (runReport, error) {
+	r := runReport{Samples: job.train.Len(), Seed: f.seed, Threads: f.threads,
+		Epochs: epochReports(h.Epochs, f.config.Loss), Best: h.Best, Stopped: h.Stopped, Resumed: h.Resumed}
 	if job.val != nil {
 		r.ValSamples = job.val.Len()
 	}
 	if len(f.metrics) > 0 {
 		s, err := a.scoreModule(ctx, m, job.val, f.metrics, f.threads)
 		if err != nil {
-			return err
+			return r, err
 		}
 		r.Metrics = scoreMap(s)
 	}
-	if a.json {
-		return a.emit("train/1", r)
-	}
-	if a.quiet {
-		return nil
-	}
-	line := fmt.Sprintf("%s: %s, %s parameters, %d samples, %d epochs", r.Output, bytesText(size), countText(int64(r.Parameters)), r.Samples, len(r.Epochs))
-	if n := h.Best; n > 0 && n <= len(r.Epochs) {
+	return r, nil
+}
+
+// text is the run for people.
+func (r *runReport) text(f *trainFlags) string {
+	line := fmt.Sprintf("%d samples, %d epochs", r.Samples, len(r.Epochs))
+	if n := r.Best; n > 0 && n <= len(r.Epochs) {
 		e := r.Epochs[len(r.Epochs)-1]
 		if f.config.Patience > 0 {
 			e = r.Epochs[n-1]
@@ -323,7 +339,35 @@ func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, h *
 	if r.Stopped != "" {
 		line += ", stopped: " + r.Stopped
 	}
-	fmt.Fprintf(a.out, "%s, %.1f s\n", line, r.Seconds)
+	return line
+}
+
+func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, h *train.History, rep *prune.Report, began time.Time) error {
+	m := h.Model
+	run, err := a.ran(ctx, f, job, h, m)
+	if err != nil {
+		return err
+	}
+	size, err := a.writeModel(ctx, m, f.out)
+	if err != nil {
+		return err
+	}
+	r := trainReport{Model: f.model, Output: f.out, Bytes: size, runReport: run, Prune: rep, Seconds: time.Since(began).Seconds()}
+	for _, w := range train.Weights(m) {
+		if !w.Statistic {
+			r.Parameters += w.Value.Node.Const.Len()
+		}
+	}
+	if a.json {
+		return a.emit("train/1", r)
+	}
+	if a.quiet {
+		return nil
+	}
+	if rep != nil {
+		a.printPruned(rep, "pruned:")
+	}
+	fmt.Fprintf(a.out, "%s: %s, %s parameters, %s, %.1f s\n", r.Output, bytesText(size), countText(int64(r.Parameters)), run.text(f), r.Seconds)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
 
@@ -27,36 +28,58 @@ type trainJob struct {
 	close      func() error
 }
 
-// trainJob reads the data and makes the model.
-func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
+// trainJob reads the data and makes the model. A model that is loaded to be
+// pruned is brought into the form that pruning wants.
+func (a *app) trainJob(ctx context.Context, f *trainFlags, pruned bool) (*trainJob, error) {
 	j := &trainJob{close: func() error { return nil }}
-	var err error
-	named := slices.ContainsFunc(nn.Models(), func(m nn.Model) bool { return m.Name == f.model })
-	if !named {
+	if !slices.ContainsFunc(nn.Models(), func(m nn.Model) bool { return m.Name == f.model }) {
 		if err := a.knownModel(f.model); err != nil {
 			return nil, err
 		}
-		if err := j.load(ctx, a, f.model); err != nil {
+		o := a.options()
+		o.Stop = codegen.StageImport
+		if pruned {
+			trainable(&o)
+		}
+		if err := j.load(ctx, a, f.model, o); err != nil {
 			return nil, err
 		}
 	}
-	if err := j.open(f); err != nil {
+	if err := j.prepare(a, f); err != nil {
+		j.close()
 		return nil, err
+	}
+	return j, nil
+}
+
+// trainable asks for the canonical form as training can take it: Dropouts stay,
+// and weights that happen to be equal stay apart.
+func trainable(o *codegen.Options) {
+	o.Stop = passes.Canonical
+	o.Off = append(slices.Clone(o.Off), "dropout-inference", "cse")
+}
+
+// prepare reads the data and makes a model by name, unless one is loaded, that
+// takes them.
+func (j *trainJob) prepare(a *app, f *trainFlags) error {
+	named := j.model == nil
+	if err := j.open(f); err != nil {
+		return err
 	}
 	at, err := data.Target(j.train)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	target := j.train.Fields()[at]
 	if len(f.metrics) > 0 {
 		if _, err := data.NewScorer(f.metrics, target); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	outputs := 1
 	if f.config.Loss == train.CrossEntropy {
 		if outputs, err = data.Classes(j.train); err != nil {
-			return nil, err
+			return err
 		}
 	} else if len(target.Dims) > 0 {
 		outputs = target.Dims[len(target.Dims)-1]
@@ -64,21 +87,21 @@ func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
 	if !named {
 		j.model, err = a.takeRaw(j.model, j.train, f.fit)
 		if err != nil {
-			return nil, diag.In(f.model, diag.Shape, err)
+			return diag.In(f.model, diag.Shape, err)
 		}
 	} else if err := j.build(a, f, outputs); err != nil {
-		return nil, err
+		return err
 	}
 	if f.config.Loss == train.CrossEntropy && target.Classes != nil {
 		b, err := json.Marshal(target.Classes)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		j.model.Meta = slices.DeleteFunc(j.model.Meta, func(m ir.Meta) bool { return m.Key == metaClasses })
 		j.model.Meta = append(j.model.Meta, ir.Meta{Key: metaClasses, Value: string(b)})
 	}
 	f.config.Label = freeName(j.train, "label")
-	return j, nil
+	return nil
 }
 
 // freeName is name, or one like it that no input field has.
@@ -102,12 +125,10 @@ func (a *app) knownModel(name string) error {
 }
 
 // load imports a model to go on with.
-func (j *trainJob) load(ctx context.Context, a *app, file string) error {
+func (j *trainJob) load(ctx context.Context, a *app, file string, o codegen.Options) error {
 	if isArtifactFile(file) {
-		return usage("--model %s: is compiled already; want the .onnx or .mir", file)
+		return usage("model %s: is compiled already; want the .onnx or .mir", file)
 	}
-	o := a.options()
-	o.Stop = codegen.StageImport
 	art, err := codegen.Build(ctx, a.source(file), o)
 	if err != nil {
 		return err
