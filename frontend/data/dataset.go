@@ -234,6 +234,7 @@ func scan(d Dataset, visit func(first int, b []tensor.Tensor) error) error {
 // Labels reads the numbers of the classes of all samples. Error: d has no
 // target, or one that is no class.
 func Labels(d Dataset) ([]int64, error) {
+	d = recorded(d)
 	at, err := Target(d)
 	if err != nil {
 		return nil, err

@@ -60,12 +60,12 @@ func gather(d Dataset, rows []int, dst []tensor.Tensor, change func([]Field, []t
 	return nil
 }
 
-// recorded are the fields that are not derived.
-func recorded(d Dataset) []Field {
+// recorded is d without its derived fields.
+func recorded(d Dataset) Dataset {
 	for {
 		x, ok := d.(*derived)
 		if !ok {
-			return d.Fields()
+			return d
 		}
 		d = x.Dataset
 	}
