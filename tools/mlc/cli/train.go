@@ -25,8 +25,9 @@ import (
 	"github.com/mlc-go/mlc/ir/text"
 )
 
-// trainFlags are what `mlc train` takes, as written.
+// trainFlags are what `mlc train` and `mlc distill` take, as written.
 type trainFlags struct {
+	command, modelFlag        string // "train" and "model", or "distill" and "student"
 	model, data, val          string
 	valSplit                  float64
 	out                       string
@@ -39,13 +40,14 @@ type trainFlags struct {
 	checkpoint, log, progress string
 	config                    train.Config // fields whose flags are plain numbers
 	seed                      uint64
+	teach                     distillFlags
 }
 
 // checkpointFile is the name of the checkpoint in its folder.
 const checkpointFile = "train.ckpt"
 
 func (a *app) train() *cobra.Command {
-	f := &trainFlags{}
+	f := &trainFlags{command: "train", modelFlag: "model"}
 	c := &cobra.Command{
 		Use:   "train --model NAME|MODEL --data DATA -o OUT",
 		Short: "Train a model by name, or an imported one, on a data set",
@@ -62,7 +64,7 @@ func (f *trainFlags) register(c *cobra.Command) {
 	for _, m := range nn.Models() {
 		names = append(names, m.Name)
 	}
-	s.StringVar(&f.model, "model", "", "`NAME` ("+strings.Join(names, ", ")+") or a model file to go on with (.onnx, .mir)")
+	s.StringVar(&f.model, f.modelFlag, "", "`NAME` ("+strings.Join(names, ", ")+") or a model file to go on with (.onnx, .mir)")
 	s.StringVar(&f.data, "data", "", "`DATA` to learn from: "+data.Forms)
 	s.StringVar(&f.val, "val", "", "`DATA` to validate on after each epoch")
 	s.Float64Var(&f.valSplit, "val-split", 0.1, "without --val, the `share` of the data to validate on, by seed and evenly over classes; 0: none")
@@ -89,6 +91,7 @@ func (f *trainFlags) register(c *cobra.Command) {
 	s.BoolVar(&f.config.Resume, "resume", false, "go on from the checkpoint where there is one: with the same bits as if never stopped")
 	s.StringVar(&f.log, "log", "", "write history.json and curves.svg to `DIR` after each epoch")
 	s.StringVar(&f.progress, "progress", "auto", "progress on standard error: auto (a bar on a terminal, else plain), plain, json, none")
+	f.teach.register(c)
 }
 
 // list is the values of an enumeration for help.
@@ -103,12 +106,14 @@ func list[T ~string](v []T) string {
 // settle checks the flags and fills in the Config.
 func (f *trainFlags) settle(c *cobra.Command) error {
 	switch {
+	case f.command == "distill" && f.teach.teacher == "":
+		return usage("mlc distill: --teacher is missing")
 	case f.model == "":
-		return usage("mlc train: --model is missing")
+		return usage("mlc %s: --%s is missing", f.command, f.modelFlag)
 	case f.data == "":
-		return usage("mlc train: --data is missing")
+		return usage("mlc %s: --data is missing", f.command)
 	case f.out == "" || f.out == "-":
-		return usage("mlc train: -o is missing: want a file (.onnx, .mir, .mlc)")
+		return usage("mlc %s: -o is missing: want a file (.onnx, .mir, .mlc)", f.command)
 	case !slices.Contains([]string{".onnx", ".mir", ".mlc"}, filepath.Ext(f.out)):
 		return usage("-o %s: want a suffix of .onnx, .mir, .mlc", f.out)
 	case !slices.Contains([]string{"auto", "plain", "json", "none"}, f.progress):
@@ -167,7 +172,7 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 		return err
 	}
 	f.config.Seed = f.seed
-	return nil
+	return f.teach.settle(c)
 }
 
 func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
@@ -210,10 +215,21 @@ func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
 		return writeLog(f.log, cfg.Loss, log)
 	}
 	exec := codegen.NewExecutor(a.options(), f.threads)
-	h, err := train.Fit(ctx, exec, job.model, job.train, job.val, cfg)
+	run := job
+	if job.lesson != nil {
+		if cfg, run, err = job.lesson.begin(ctx, exec, job, cfg, p); err != nil {
+			return err
+		}
+	}
+	h, err := train.Fit(ctx, exec, run.model, run.train, run.val, cfg)
 	p.done()
 	if err != nil {
 		return err
+	}
+	if job.lesson != nil {
+		if err := job.lesson.end(ctx, exec, job, h.Model); err != nil {
+			return err
+		}
 	}
 	if f.log != "" {
 		if err := writeLog(f.log, cfg.Loss, epochReports(h.Epochs, cfg.Loss)); err != nil {
@@ -223,7 +239,7 @@ func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
 	return a.finishTrain(ctx, f, job, h, time.Since(t0))
 }
 
-// trainReport is what `mlc train --json` prints.
+// trainReport is what `mlc train --json` and `mlc distill --json` print.
 type trainReport struct {
 	Model      string            `json:"model"`
 	Output     string            `json:"output"`
@@ -238,6 +254,7 @@ type trainReport struct {
 	Stopped    string            `json:"stopped,omitempty"`
 	Resumed    bool              `json:"resumed,omitempty"`
 	Metrics    map[string]number `json:"metrics,omitempty"`
+	Distill    *distillReport    `json:"distillation,omitempty"`
 	Seconds    float64           `json:"seconds"`
 }
 
@@ -283,14 +300,9 @@ func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, h *
 	}
 	r := trainReport{Model: f.model, Output: f.out, Bytes: size, Samples: job.train.Len(), Seed: f.seed, Threads: f.threads,
 		Epochs: epochReports(h.Epochs, f.config.Loss), Best: h.Best, Stopped: h.Stopped, Resumed: h.Resumed, Seconds: took.Seconds()}
-	for _, w := range train.Weights(m) {
-		n := 1
-		for _, d := range w.Value.Node.Const.Dims {
-			n *= d
-		}
-		if !w.Statistic {
-			r.Parameters += n
-		}
+	r.Parameters = parameters(m)
+	if job.lesson != nil {
+		r.Distill = &job.lesson.report
 	}
 	if job.val != nil {
 		r.ValSamples = job.val.Len()
@@ -303,7 +315,7 @@ func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, h *
 		r.Metrics = scoreMap(s)
 	}
 	if a.json {
-		return a.emit("train/1", r)
+		return a.emit(f.command+"/1", r)
 	}
 	if a.quiet {
 		return nil
@@ -320,11 +332,25 @@ func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, h *
 	for _, m := range f.metrics {
 		line += fmt.Sprintf(", %s %.4f", m, float64(r.Metrics[m]))
 	}
+	if r.Distill != nil {
+		line += ", " + r.Distill.text()
+	}
 	if r.Stopped != "" {
 		line += ", stopped: " + r.Stopped
 	}
 	fmt.Fprintf(a.out, "%s, %.1f s\n", line, r.Seconds)
 	return nil
+}
+
+// parameters counts the weights of a model that training learns.
+func parameters(m *ir.Module) int {
+	n := 0
+	for _, w := range train.Weights(m) {
+		if !w.Statistic {
+			n += w.Value.Const().Len()
+		}
+	}
+	return n
 }
 
 // text is the numbers of an epoch for people.

@@ -22,41 +22,82 @@ const metaClasses = "mlc.classes"
 
 // trainJob is a model with its data: the model takes what the data give.
 type trainJob struct {
-	model      *ir.Module
-	train, val data.Dataset
-	close      func() error
+	model        *ir.Module
+	train, val   data.Dataset
+	teacherModel *ir.Module // nil: nobody teaches
+	lesson       *lesson    // nil likewise
+	opened       []func() error
+}
+
+// onClose lets f be called by close.
+func (j *trainJob) onClose(f func() error) { j.opened = append(j.opened, f) }
+
+// close lets go of models and files, the latest first.
+func (j *trainJob) close() {
+	for _, f := range slices.Backward(j.opened) {
+		f()
+	}
+}
+
+// scored is the data that the result is judged by.
+func (j *trainJob) scored() data.Dataset {
+	if j.val != nil {
+		return j.val
+	}
+	return j.train
 }
 
 // trainJob reads the data and makes the model.
 func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
-	j := &trainJob{close: func() error { return nil }}
+	j := &trainJob{}
+	if err := j.make(ctx, a, f); err != nil {
+		j.close()
+		return nil, err
+	}
+	return j, nil
+}
+
+func (j *trainJob) make(ctx context.Context, a *app, f *trainFlags) error {
 	var err error
 	named := slices.ContainsFunc(nn.Models(), func(m nn.Model) bool { return m.Name == f.model })
 	if !named {
-		if err := a.knownModel(f.model); err != nil {
-			return nil, err
+		if err := a.knownModel(f.modelFlag, f.model); err != nil {
+			return err
 		}
-		if err := j.load(ctx, a, f.model); err != nil {
-			return nil, err
+		if j.model, err = j.load(ctx, a, f.modelFlag, f.model); err != nil {
+			return err
+		}
+	}
+	if f.teach.teacher != "" {
+		if err := j.loadTeacher(ctx, a, f); err != nil {
+			return err
 		}
 	}
 	if err := j.open(f); err != nil {
-		return nil, err
+		return err
 	}
 	at, err := data.Target(j.train)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	target := j.train.Fields()[at]
 	if len(f.metrics) > 0 {
 		if _, err := data.NewScorer(f.metrics, target); err != nil {
-			return nil, err
+			return err
+		}
+	}
+	if j.teacherModel != nil {
+		if err := j.compileTeacher(ctx, a, f); err != nil {
+			return err
 		}
 	}
 	outputs := 1
 	if f.config.Loss == train.CrossEntropy {
 		if outputs, err = data.Classes(j.train); err != nil {
-			return nil, err
+			return err
+		}
+		if j.lesson != nil { // of which the data may lack some
+			outputs = max(outputs, j.lesson.teacher.Classes())
 		}
 	} else if len(target.Dims) > 0 {
 		outputs = target.Dims[len(target.Dims)-1]
@@ -64,21 +105,21 @@ func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
 	if !named {
 		j.model, err = a.takeRaw(j.model, j.train, f.fit)
 		if err != nil {
-			return nil, diag.In(f.model, diag.Shape, err)
+			return diag.In(f.model, diag.Shape, err)
 		}
 	} else if err := j.build(a, f, outputs); err != nil {
-		return nil, err
+		return err
 	}
 	if f.config.Loss == train.CrossEntropy && target.Classes != nil {
 		b, err := json.Marshal(target.Classes)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		j.model.Meta = slices.DeleteFunc(j.model.Meta, func(m ir.Meta) bool { return m.Key == metaClasses })
 		j.model.Meta = append(j.model.Meta, ir.Meta{Key: metaClasses, Value: string(b)})
 	}
 	f.config.Label = freeName(j.train, "label")
-	return j, nil
+	return nil
 }
 
 // freeName is name, or one like it that no input field has.
@@ -89,8 +130,8 @@ func freeName(d data.Dataset, name string) string {
 	return name
 }
 
-// knownModel says whether a --model that is none by name is a file.
-func (a *app) knownModel(name string) error {
+// knownModel says whether a model that is none by name is a file.
+func (a *app) knownModel(flag, name string) error {
 	if fileExists(name) {
 		return nil
 	}
@@ -98,22 +139,22 @@ func (a *app) knownModel(name string) error {
 	for _, m := range nn.Models() {
 		names = append(names, m.Name)
 	}
-	return usage("--model %s: no such model or file%s", name, didYouMean(name, names, fmt.Sprintf("models by name are %v", names)))
+	return usage("--%s %s: no such model or file%s", flag, name, didYouMean(name, names, fmt.Sprintf("models by name are %v", names)))
 }
 
-// load imports a model to go on with.
-func (j *trainJob) load(ctx context.Context, a *app, file string) error {
+// load imports a model to go on with, or to learn from.
+func (j *trainJob) load(ctx context.Context, a *app, flag, file string) (*ir.Module, error) {
 	if isArtifactFile(file) {
-		return usage("--model %s: is compiled already; want the .onnx or .mir", file)
+		return nil, usage("--%s %s: is compiled already; want the .onnx or .mir", flag, file)
 	}
 	o := a.options()
 	o.Stop = codegen.StageImport
 	art, err := codegen.Build(ctx, a.source(file), o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	j.model, j.close = art.Module(), art.Close
-	return nil
+	j.onClose(art.Close)
+	return art.Module(), nil
 }
 
 // open reads training and validation data and settles the loss.
@@ -121,6 +162,8 @@ func (j *trainJob) open(f *trainFlags) error {
 	var fields []data.Field
 	if j.model != nil {
 		fields = fieldsOf(j.model)
+	} else if j.teacherModel != nil {
+		fields = fieldsOf(j.teacherModel)
 	}
 	d, err := data.Open(f.data, data.Options{Seed: f.seed, Fields: fields})
 	if err != nil {
@@ -134,6 +177,13 @@ func (j *trainJob) open(f *trainFlags) error {
 		f.config.Loss = train.SquaredError
 		if d.Fields()[at].IsLabel() {
 			f.config.Loss = train.CrossEntropy
+		}
+	}
+	if j.teacherModel != nil { // its classes go by name
+		if names := namesOf(j.teacherModel); names != nil {
+			if d, err = data.WithClasses(d, names); err != nil {
+				return err
+			}
 		}
 	}
 	j.train = d
@@ -250,6 +300,15 @@ func fieldsOf(m *ir.Module) []data.Field {
 		}
 	}
 	return fs
+}
+
+// namesOf is classNames of a module.
+func namesOf(m *ir.Module) []string {
+	var meta []plan.Meta
+	for _, x := range m.Meta {
+		meta = append(meta, plan.Meta(x))
+	}
+	return classNames(meta)
 }
 
 // classNames reads the names of classes from metadata; nil: none.
