@@ -62,7 +62,7 @@ func picture(f Field) (planes, h, w, c int, ok bool) {
 
 func (a *Augment) check(d Dataset) error {
 	found := false
-	for _, f := range d.Fields() {
+	for _, f := range recorded(d).Fields() {
 		_, h, w, _, ok := picture(f)
 		if ok && (a.Crop >= h || a.Crop >= w) {
 			return diag.New(diag.Usage, "augmentation crop=%d: pictures are %dx%d", a.Crop, h, w)

@@ -106,7 +106,7 @@ func NewTable(fields []Field, cols []tensor.Tensor, where func(row int) string) 
 		c := cols[i]
 		if c.Rank() == 0 || c.DType() != f.DType || !slices.Equal(c.Dims()[1:], f.Dims) {
 			return nil, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("field %q", f.Name),
-				Have: c.DType().String() + fmt.Sprint(c.Dims()), Want: f.DType.String() + fmt.Sprint(f.Dims) + " a sample"}
+				Have: c.DType().String() + fmt.Sprint(c.Dims()), Want: sampleText(f)}
 		}
 		if seen[f.Name] {
 			return nil, diag.New(diag.BadData, "two fields are named %q", f.Name)
@@ -234,6 +234,7 @@ func scan(d Dataset, visit func(first int, b []tensor.Tensor) error) error {
 // Labels reads the numbers of the classes of all samples. Error: d has no
 // target, or one that is no class.
 func Labels(d Dataset) ([]int64, error) {
+	d = recorded(d)
 	at, err := Target(d)
 	if err != nil {
 		return nil, err

@@ -80,13 +80,13 @@ func (l *Loader) Order(epoch int) []int {
 
 // Load makes one batch of the samples rows, augmented as in the given epoch.
 func (l *Loader) Load(epoch int, rows []int, dst []tensor.Tensor) error {
-	if err := l.d.Gather(rows, dst); err != nil {
-		return err
-	}
+	var change func([]Field, []tensor.Tensor)
 	if l.o.Augment != nil {
-		l.o.Augment.apply(l.d.Fields(), l.o.Seed, uint64(epoch), rows, dst)
+		change = func(fs []Field, batch []tensor.Tensor) {
+			l.o.Augment.apply(fs, l.o.Seed, uint64(epoch), rows, batch)
+		}
 	}
-	return nil
+	return gather(l.d, rows, dst, change)
 }
 
 // Epoch gives the batches of an epoch from step first on, made ahead by a

@@ -48,6 +48,9 @@ func (f *fit) digest() string {
 	if c.Augment != nil {
 		fmt.Fprintln(h, c.Augment.String())
 	}
+	if c.Note != "" {
+		fmt.Fprintln(h, c.Note)
+	}
 	for _, s := range f.module.States {
 		fmt.Fprintln(h, s.Name, s.Type)
 	}

@@ -81,6 +81,9 @@ type Config struct {
 	// so far; it may add inputs to b's function, which data fields of their
 	// names feed. nil: the loss stays.
 	ExtendLoss func(b *ir.Builder, output, loss *ir.Value) (*ir.Value, error)
+	// Note says what Freeze, Transform, ExtendLoss and OnStep do, as far as it
+	// decides the numbers: the checkpoint of a run with another is refused.
+	Note string
 
 	Ops *ir.OpSet // nil: the built-in table
 

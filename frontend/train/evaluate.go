@@ -48,7 +48,7 @@ func newEvaluator(ctx context.Context, exec ir.Executor, m *ir.Module, c *Config
 	if e.loader, err = data.NewLoader(d, data.LoaderOptions{Batch: c.Batch}); err != nil {
 		return nil, err
 	}
-	if e.feed, err = newFeeder(s, c, d); err != nil {
+	if e.feed, err = newFeeder(s, m, c, d); err != nil {
 		return nil, err
 	}
 	for _, w := range Weights(m) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
-	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
@@ -63,7 +62,7 @@ func Fit(ctx context.Context, exec ir.Executor, m *ir.Module, train, val data.Da
 	if f.loader, err = data.NewLoader(train, data.LoaderOptions{Batch: c.Batch, Shuffle: true, Seed: c.Seed, Augment: c.Augment}); err != nil {
 		return nil, err
 	}
-	if f.feed, err = newFeeder(f.module, &c, train); err != nil {
+	if f.feed, err = newFeeder(f.module, f.base, &c, train); err != nil {
 		return nil, err
 	}
 	if f.x, err = exec.Compile(ctx, f.module); err != nil {
@@ -308,55 +307,55 @@ type feeder struct {
 	lr   tensor.Tensor
 }
 
-// newFeeder matches the inputs of step or scorer m with the fields of d.
-func newFeeder(m *ir.Module, c *Config, d data.Dataset) (*feeder, error) {
-	fields := d.Fields()
+// newFeeder matches the inputs of step or scorer m of a model with the fields
+// of d.
+func newFeeder(m, model *ir.Module, c *Config, d data.Dataset) (*feeder, error) {
 	target, err := data.Target(d)
 	if err != nil {
 		return nil, err
 	}
 	f := &feeder{}
-	var free []int // fields that are no target
-	for i := range fields {
-		if i != target {
-			free = append(free, i)
-		}
-	}
-	inputs := 0
+	var own []*ir.Value // the model's inputs
+	var more []string   // those that ExtendLoss added
 	for _, p := range m.Main().Params {
-		if p.State == nil && p.Name != c.Label && p.Name != inputLR {
-			inputs++
-		}
-	}
-	for _, p := range m.Main().Params {
-		if p.State != nil {
-			continue
-		}
-		at := data.Index(d, p.Name)
 		switch {
+		case p.State != nil || p.Name == c.Label || p.Name == inputLR:
+		case slices.ContainsFunc(model.Main().Params, func(q *ir.Value) bool { return q.Name == p.Name }):
+			own = append(own, p)
+		default:
+			more = append(more, p.Name)
+		}
+	}
+	match, err := data.Match(own, d, more...)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range m.Main().Params {
+		at := slices.Index(own, p)
+		switch {
+		case p.State != nil:
+			continue
 		case p.Name == inputLR:
 			at = -1
 			f.lr = tensor.New(p.Type.DType)
 		case p.Name == c.Label:
 			at = target
-		case at < 0 && inputs == 1 && len(free) == 1:
-			at = free[0]
-		case at < 0:
-			var have []string
-			for _, x := range fields {
-				have = append(have, x.Name)
-			}
-			return nil, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("data for input %q", p.Name), Have: fmt.Sprintf("fields %q", have), Want: "one of that name"}
-		}
-		if at >= 0 {
-			if err := fits(p, fields[at]); err != nil {
+			if err := data.Fits(p, d.Fields()[at]); err != nil {
 				return nil, err
 			}
-			if p.Name == c.Label && c.Loss == CrossEntropy {
+			if c.Loss == CrossEntropy {
 				if err := checkLabels(m, p, d); err != nil {
 					return nil, err
 				}
 			}
+		case at >= 0:
+			at = match[at]
+		default:
+			k, err := data.Match([]*ir.Value{p}, d, names(d)...)
+			if err != nil {
+				return nil, err
+			}
+			at = k[0]
 		}
 		f.from = append(f.from, at)
 	}
@@ -364,17 +363,13 @@ func newFeeder(m *ir.Module, c *Config, d data.Dataset) (*feeder, error) {
 	return f, nil
 }
 
-// fits says whether samples of a field are what a parameter takes.
-func fits(p *ir.Value, f data.Field) error {
-	ok := p.Type.DType == f.DType && (!p.Type.Ranked() || len(p.Type.Dims) == len(f.Dims)+1)
-	for i := 0; ok && p.Type.Ranked() && i < len(f.Dims); i++ {
-		n, known := p.Type.Dims[i+1].Const()
-		ok = !known || n == int64(f.Dims[i])
+// names are those of the fields.
+func names(d data.Dataset) []string {
+	var out []string
+	for _, f := range d.Fields() {
+		out = append(out, f.Name)
 	}
-	if !ok {
-		return &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("field %q for input %q", f.Name, p.Name), Have: f.DType.String() + fmt.Sprint(f.Dims) + " a sample", Want: p.Type.String()}
-	}
-	return nil
+	return out
 }
 
 // checkLabels looks for labels out of the range of classes, where that is

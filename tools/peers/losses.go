@@ -12,6 +12,7 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/passes/retrain"
 )
 
 // lossSteps and lossBatch say how long the runs are that losses.py repeats.
@@ -29,30 +30,33 @@ func losses(out string) error {
 		dims []int
 		c    train.Config
 		l    []nn.Layer
+		d    *retrain.Distillation // from teacher's logits that are data here
 	}
 	none := 0.0
+	mlp := []nn.Layer{nn.Dense(16), nn.Relu(), nn.Dense(16), nn.Activation("tanh"), nn.Dense(5)}
+	cnn := []nn.Layer{
+		nn.Conv2D(4, 3, nn.Pad(1), nn.NoBias()), nn.BatchNorm(), nn.Relu(), nn.MaxPool(2),
+		nn.Conv2D(6, 3), nn.BatchNorm(), nn.Relu(), nn.Flatten(), nn.Dense(5)}
 	for _, r := range []run{
-		{"mlp-sgd", []int{12}, train.Config{LR: 0.1}, []nn.Layer{nn.Dense(16), nn.Relu(), nn.Dense(16), nn.Activation("tanh"), nn.Dense(5)}},
-		{"mlp-plain", []int{12}, train.Config{LR: 0.1, Momentum: &none, Loss: train.SquaredError}, []nn.Layer{nn.Dense(16), nn.Relu(), nn.Dense(5)}},
-		{"cnn-adam", []int{2, 10, 10}, train.Config{Optimizer: train.Adam, LR: 0.01}, []nn.Layer{
-			nn.Conv2D(4, 3, nn.Pad(1), nn.NoBias()), nn.BatchNorm(), nn.Relu(), nn.MaxPool(2),
-			nn.Conv2D(6, 3), nn.BatchNorm(), nn.Relu(), nn.Flatten(), nn.Dense(5)}},
-		{"cnn-sgd", []int{2, 10, 10}, train.Config{LR: 0.05}, []nn.Layer{
-			nn.Conv2D(4, 3, nn.Pad(1), nn.NoBias()), nn.BatchNorm(), nn.Relu(), nn.MaxPool(2),
-			nn.Conv2D(6, 3), nn.BatchNorm(), nn.Relu(), nn.Flatten(), nn.Dense(5)}},
+		{"mlp-sgd", []int{12}, train.Config{LR: 0.1}, mlp, nil},
+		{"mlp-plain", []int{12}, train.Config{LR: 0.1, Momentum: &none, Loss: train.SquaredError}, []nn.Layer{nn.Dense(16), nn.Relu(), nn.Dense(5)}, nil},
+		{"cnn-adam", []int{2, 10, 10}, train.Config{Optimizer: train.Adam, LR: 0.01}, cnn, nil},
+		{"cnn-sgd", []int{2, 10, 10}, train.Config{LR: 0.05}, cnn, nil},
+		{"distil-mlp-sgd", []int{12}, train.Config{LR: 0.1}, mlp, &retrain.Distillation{Temperature: 4, Alpha: 0.7}},
+		{"distil-cnn-adam", []int{2, 10, 10}, train.Config{Optimizer: train.Adam, LR: 0.01}, cnn, &retrain.Distillation{Temperature: 1.5, Alpha: 1}},
 	} {
 		m, err := nn.Sequential(nn.Input{Dims: r.dims}, nn.Options{Seed: 1, DType: dtype.F64}, r.l...)
 		if err != nil {
 			return err
 		}
-		if err := lossRun(filepath.Join(out, r.name), m, r.dims, r.c); err != nil {
+		if err := lossRun(filepath.Join(out, r.name), m, r.dims, r.c, r.d); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
 	return nil
 }
 
-func lossRun(dir string, m *ir.Module, dims []int, c train.Config) error {
+func lossRun(dir string, m *ir.Module, dims []int, c train.Config, d *retrain.Distillation) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -63,6 +67,11 @@ func lossRun(dir string, m *ir.Module, dims []int, c train.Config) error {
 		}
 		if err := writeNPY(filepath.Join(dir, w.Name+".npy"), t); err != nil {
 			return err
+		}
+	}
+	if d != nil {
+		c.ExtendLoss = func(b *ir.Builder, y, loss *ir.Value) (*ir.Value, error) {
+			return retrain.DistillLoss(b, y, b.Func().AddParam("teacher", y.Type), loss, *d)
 		}
 	}
 	s, err := train.Step(m, c)
@@ -90,6 +99,13 @@ func lossRun(dir string, m *ir.Module, dims []int, c train.Config) error {
 			label.SetInt(i, int64(i*7%11%5))
 		}
 	}
+	teacher, err := tensor.Random(dtype.F64, 11, lossSteps, lossBatch, 5)
+	if err != nil {
+		return err
+	}
+	for i := range teacher.Len() {
+		teacher.SetFloat(i, 5*teacher.Float(i))
+	}
 	all := tensor.New(dtype.F64, lossSteps)
 	lr := tensor.Scalar(dtype.F64, c.LR)
 	for i := range lossSteps {
@@ -101,13 +117,26 @@ func lossRun(dir string, m *ir.Module, dims []int, c train.Config) error {
 		if err != nil {
 			return err
 		}
-		res, err := x.Run(ctx, tensor.Vs(xs, ys, lr))
+		in := tensor.Vs(xs, ys, lr)
+		if d != nil {
+			ts, err := part(teacher, i)
+			if err != nil {
+				return err
+			}
+			in = tensor.Vs(xs, ys, ts, lr)
+		}
+		res, err := x.Run(ctx, in)
 		if err != nil {
 			return err
 		}
 		all.SetFloat(i, res[0].Tensor.Float(0))
 	}
-	for name, t := range map[string]tensor.Tensor{"x": data, "y": label, "loss": all, "lr": lr} {
+	files := map[string]tensor.Tensor{"x": data, "y": label, "loss": all, "lr": lr}
+	if d != nil {
+		files["teacher"] = teacher
+		files["temperature"], files["alpha"] = tensor.Scalar(dtype.F64, d.Temperature), tensor.Scalar(dtype.F64, d.Alpha)
+	}
+	for name, t := range files {
 		if err := writeNPY(filepath.Join(dir, name+".npy"), t); err != nil {
 			return err
 		}

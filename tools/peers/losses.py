@@ -24,11 +24,17 @@ def cnn():
         nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(54, 5))
 
 
+def mlp():
+    return nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 5))
+
+
 MODELS = {
-    "mlp-sgd": lambda: nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 5)),
+    "mlp-sgd": mlp,
     "mlp-plain": lambda: nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 5)),
     "cnn-adam": cnn,
     "cnn-sgd": cnn,
+    "distil-mlp-sgd": mlp,
+    "distil-cnn-adam": cnn,
 }
 
 
@@ -59,10 +65,17 @@ def run(name, folder):
     else:
         opt = torch.optim.SGD(model.parameters(), lr=lr, momentum=0 if name.endswith("plain") else 0.9)
     loss_of = nn.MSELoss() if y.dtype == np.float64 else nn.CrossEntropyLoss()
+    if name.startswith("distil"):
+        teacher, t, alpha = torch.from_numpy(get("teacher")), float(get("temperature")), float(get("alpha"))
+        kl = nn.KLDivLoss(reduction="batchmean")
     worst = 0.0
     for i in range(len(x)):
         opt.zero_grad()
-        loss = loss_of(model(torch.from_numpy(x[i])), torch.from_numpy(y[i]))
+        out, label = model(torch.from_numpy(x[i])), torch.from_numpy(y[i])
+        loss = loss_of(out, label)
+        if name.startswith("distil"):
+            soft = kl(torch.log_softmax(out / t, 1), torch.softmax(teacher[i] / t, 1))
+            loss = (1 - alpha) * loss + alpha * t * t * soft
         loss.backward()
         opt.step()
         worst = max(worst, abs(loss.item() - want[i]) / abs(loss.item()))

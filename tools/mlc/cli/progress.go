@@ -98,6 +98,17 @@ func (p *progress) epoch(r epochReport, epochs int) {
 	}
 }
 
+// teacher says how good teacher and student are before the first step.
+func (p *progress) teacher(r distillReport) {
+	switch p.mode {
+	case "none":
+	case "json":
+		p.json(map[string]any{"event": "teacher", "scored_on": r.On, "teacher_top1": r.TeacherTop1, "top1_before": r.Before})
+	default:
+		fmt.Fprintf(p.a.err, "%s data: teacher top1 %.2f %%, student %.2f %%\n", r.On, 100*float64(r.TeacherTop1), 100*float64(r.Before))
+	}
+}
+
 func (p *progress) json(v map[string]any) {
 	if b, err := json.Marshal(v); err == nil {
 		fmt.Fprintf(p.a.err, "%s\n", b)
