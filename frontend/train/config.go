@@ -68,8 +68,14 @@ type Config struct {
 	Augment *data.Augment
 
 	// Freeze says which weights stay as they are; nil: none. Where it holds a
-	// BatchNorm's mean, that BatchNorm stays in inference mode.
+	// BatchNorm's mean, that BatchNorm stays in inference mode; where it holds
+	// a bound of a FakeQuantize, its range stays.
 	Freeze func(name string) bool
+	// RangeRate is the share by which the ranges of FakeQuantize move to those
+	// of each batch; 0.01. They move in the first RangeSteps steps of a run;
+	// 0: in all, negative: in none.
+	RangeRate  float64
+	RangeSteps int
 	// Transform changes the model before it is differentiated (fake
 	// quantization, masks); Fit gives the transformed model back.
 	Transform func(m *ir.Module) error
@@ -102,6 +108,9 @@ type Progress struct {
 	LR            float64
 }
 
+// Complete fills in the defaults of c and checks it.
+func (c Config) Complete() (Config, error) { return c.withDefaults() }
+
 // withDefaults fills c in and checks it.
 func (c Config) withDefaults() (Config, error) {
 	if c.Loss == "" {
@@ -125,6 +134,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Beta1, 0.9)
 	def(&c.Beta2, 0.999)
 	def(&c.Epsilon, 1e-8)
+	def(&c.RangeRate, 0.01)
 	if c.Momentum == nil {
 		m := 0.9
 		c.Momentum = &m
@@ -161,6 +171,8 @@ func (c *Config) check() error {
 		return bad("learning rate, decay, clip norm, epsilon, min delta", []float64{c.LR, c.Decay, c.ClipNorm, c.Epsilon, c.MinDelta}, "finite numbers, 0 or more")
 	case !share(*c.Momentum) || !share(c.Beta1) || !share(c.Beta2):
 		return bad("momentum, betas", []float64{*c.Momentum, c.Beta1, c.Beta2}, "0 to below 1")
+	case !(c.RangeRate > 0 && c.RangeRate <= 1):
+		return bad("rate of ranges", c.RangeRate, "more than 0, at most 1")
 	case c.Epochs < 0 || c.Batch < 1 || c.Warmup < 0 || c.Patience < 0 || c.Every < 0:
 		return bad("epochs, batch, warmup, patience, checkpoint steps", []int{c.Epochs, c.Batch, c.Warmup, c.Patience, c.Every}, "0 or more, batch 1 or more")
 	case c.Resume && c.Checkpoint == "":
