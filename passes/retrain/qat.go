@@ -110,8 +110,11 @@ func (c *QATConfig) settle(set data.Dataset) (train.Config, error) {
 	default:
 		t.RangeSteps = total - total*3/10
 	}
-	if t.RangeSteps == 0 {
-		t.RangeSteps = -1 // none at all
+	switch t.RangeSteps {
+	case 0:
+		t.RangeSteps = -1 // they move in no step
+	case total:
+		t.RangeSteps = 0 // in all, however long the run becomes
 	}
 	return t, nil
 }

@@ -1,10 +1,6 @@
 package cli
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,13 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/frontend/train"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
-	"github.com/mlc-go/mlc/ir/text"
 )
 
 // trainFlags are what `mlc train` takes, as written.
@@ -31,6 +25,8 @@ type trainFlags struct {
 	valSplit                  float64
 	out                       string
 	loss, optimizer, sched    string
+	precision                 string
+	freezeRanges              float64
 	momentum                  float64
 	metrics                   []string
 	augment                   string
@@ -40,6 +36,12 @@ type trainFlags struct {
 	config                    train.Config // fields whose flags are plain numbers
 	seed                      uint64
 }
+
+// What --precision takes.
+const (
+	precisionFloat = "fp32"
+	precisionQAT   = "qat-int8"
+)
 
 // checkpointFile is the name of the checkpoint in its folder.
 const checkpointFile = "train.ckpt"
@@ -79,6 +81,8 @@ func (f *trainFlags) register(c *cobra.Command) {
 	s.IntVar(&f.config.Batch, "batch", 64, "samples a step")
 	s.IntVar(&f.config.Patience, "early-stop", 0, "stop after `N` epochs without a better validation loss, and keep the best; 0: never")
 	s.StringSliceVar(&f.metrics, "metrics", nil, "metrics of the result on the validation data: "+data.MetricsDoc)
+	s.StringVar(&f.precision, "precision", precisionFloat, "`precision` trained for: fp32; qat-int8: a trained model goes on with fake quantization and is written with QuantizeLinear and DequantizeLinear")
+	s.Float64Var(&f.freezeRanges, "freeze-ranges", 0, "with qat-int8, the `share` of the run, at its end, in which ranges stay as they are (default: the last epoch, or 0.3 of one)")
 	s.StringVar(&f.augment, "augment", "", "augmentation of pictures: a `list` of flip, flip-y, crop=PIXELS")
 	s.StringVar(&f.fit.Normalize, "normalize", "standard", "how inputs are normalized, inside the model: "+strings.Join(data.Normalizations, ", "))
 	s.StringVar(&f.fit.Fill, "fill", "mean", "what stands for a missing number: "+strings.Join(data.Fills, ", "))
@@ -133,6 +137,14 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 		return usage("--momentum %v: want 0 to below 1", f.momentum)
 	case !(f.config.Decay >= 0) || !(f.config.ClipNorm >= 0):
 		return usage("--weight-decay %v, --clip %v: want at least 0", f.config.Decay, f.config.ClipNorm)
+	case f.precision != precisionFloat && f.precision != precisionQAT:
+		return usage("--precision=%s: unknown (have %s, %s)", f.precision, precisionFloat, precisionQAT)
+	case f.precision == precisionFloat && c.Flags().Changed("freeze-ranges"):
+		return usage("--freeze-ranges: want --precision %s", precisionQAT)
+	case !(f.freezeRanges >= 0 && f.freezeRanges <= 1):
+		return usage("--freeze-ranges %v: want 0 to 1", f.freezeRanges)
+	case f.precision == precisionQAT && named(f.model):
+		return usage("--precision %s: want a trained model file to go on with, not a new %s", precisionQAT, f.model)
 	case f.config.Patience < 0 || f.config.Every < 0 || f.config.Warmup < 0:
 		return usage("--early-stop %d, --checkpoint-steps %d, --warmup %d: want at least 0", f.config.Patience, f.config.Every, f.config.Warmup)
 	}
@@ -210,191 +222,23 @@ func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
 		return writeLog(f.log, cfg.Loss, log)
 	}
 	exec := codegen.NewExecutor(a.options(), f.threads)
-	h, err := train.Fit(ctx, exec, job.model, job.train, job.val, cfg)
+	run := fitFloat
+	if f.precision == precisionQAT {
+		run = fitQAT
+		if !c.Flags().Changed("freeze-ranges") {
+			f.freezeRanges = -1
+		}
+	}
+	t, err := run(ctx, exec, f, job, cfg)
 	p.done()
 	if err != nil {
 		return err
 	}
+	h := t.history
 	if f.log != "" {
 		if err := writeLog(f.log, cfg.Loss, epochReports(h.Epochs, cfg.Loss)); err != nil {
 			return err
 		}
 	}
-	return a.finishTrain(ctx, f, job, h, time.Since(t0))
-}
-
-// trainReport is what `mlc train --json` prints.
-type trainReport struct {
-	Model      string            `json:"model"`
-	Output     string            `json:"output"`
-	Bytes      int64             `json:"bytes"`
-	Parameters int               `json:"parameters"`
-	Samples    int               `json:"samples"`
-	ValSamples int               `json:"val_samples"`
-	Seed       uint64            `json:"seed"`
-	Threads    int               `json:"threads"`
-	Epochs     []epochReport     `json:"epochs"`
-	Best       int               `json:"best_epoch"`
-	Stopped    string            `json:"stopped,omitempty"`
-	Resumed    bool              `json:"resumed,omitempty"`
-	Metrics    map[string]number `json:"metrics,omitempty"`
-	Seconds    float64           `json:"seconds"`
-}
-
-// epochReport is an epoch in reports and logs.
-type epochReport struct {
-	Epoch   int     `json:"epoch"`
-	Loss    number  `json:"loss"`
-	Top1    *number `json:"top1,omitempty"`
-	ValLoss *number `json:"val_loss,omitempty"`
-	ValTop1 *number `json:"val_top1,omitempty"`
-	LR      number  `json:"lr"`
-	Seconds number  `json:"seconds"`
-}
-
-func reportOf(e train.Epoch, loss train.Loss) epochReport {
-	num := func(v float64) *number { n := number(v); return &n }
-	r := epochReport{Epoch: e.N, Loss: number(e.Loss), LR: number(e.LR), Seconds: number(e.Took.Seconds())}
-	if loss == train.CrossEntropy {
-		r.Top1 = num(e.Top1)
-	}
-	if e.Val != nil {
-		r.ValLoss = num(e.Val.Loss)
-		if loss == train.CrossEntropy {
-			r.ValTop1 = num(e.Val.Top1)
-		}
-	}
-	return r
-}
-
-func epochReports(es []train.Epoch, loss train.Loss) []epochReport {
-	out := []epochReport{}
-	for _, e := range es {
-		out = append(out, reportOf(e, loss))
-	}
-	return out
-}
-
-func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, h *train.History, took time.Duration) error {
-	m := h.Model
-	size, err := a.writeModel(ctx, m, f.out)
-	if err != nil {
-		return err
-	}
-	r := trainReport{Model: f.model, Output: f.out, Bytes: size, Samples: job.train.Len(), Seed: f.seed, Threads: f.threads,
-		Epochs: epochReports(h.Epochs, f.config.Loss), Best: h.Best, Stopped: h.Stopped, Resumed: h.Resumed, Seconds: took.Seconds()}
-	for _, w := range train.Weights(m) {
-		n := 1
-		for _, d := range w.Value.Node.Const.Dims {
-			n *= d
-		}
-		if !w.Statistic {
-			r.Parameters += n
-		}
-	}
-	if job.val != nil {
-		r.ValSamples = job.val.Len()
-	}
-	if len(f.metrics) > 0 {
-		s, err := a.scoreModule(ctx, m, job.val, f.metrics, f.threads)
-		if err != nil {
-			return err
-		}
-		r.Metrics = scoreMap(s)
-	}
-	if a.json {
-		return a.emit("train/1", r)
-	}
-	if a.quiet {
-		return nil
-	}
-	line := fmt.Sprintf("%s: %s, %s parameters, %d samples, %d epochs", r.Output, bytesText(size), countText(int64(r.Parameters)), r.Samples, len(r.Epochs))
-	if n := h.Best; n > 0 && n <= len(r.Epochs) {
-		e := r.Epochs[len(r.Epochs)-1]
-		if f.config.Patience > 0 {
-			e = r.Epochs[n-1]
-			line += fmt.Sprintf(", best %d", n)
-		}
-		line += ", " + e.text()
-	}
-	for _, m := range f.metrics {
-		line += fmt.Sprintf(", %s %.4f", m, float64(r.Metrics[m]))
-	}
-	if r.Stopped != "" {
-		line += ", stopped: " + r.Stopped
-	}
-	fmt.Fprintf(a.out, "%s, %.1f s\n", line, r.Seconds)
-	return nil
-}
-
-// text is the numbers of an epoch for people.
-func (e *epochReport) text() string {
-	s := fmt.Sprintf("loss %.4f", float64(e.Loss))
-	if e.Top1 != nil {
-		s += fmt.Sprintf(", top1 %.2f %%", 100*float64(*e.Top1))
-	}
-	if e.ValLoss != nil {
-		s += fmt.Sprintf(", validation loss %.4f", float64(*e.ValLoss))
-	}
-	if e.ValTop1 != nil {
-		s += fmt.Sprintf(", top1 %.2f %%", 100*float64(*e.ValTop1))
-	}
-	return s
-}
-
-// writeModel writes a module by the file's suffix: .onnx and .mir as it is,
-// so that it can be trained and compressed further, .mlc compiled.
-func (a *app) writeModel(ctx context.Context, m *ir.Module, file string) (int64, error) {
-	switch filepath.Ext(file) {
-	case ".onnx":
-		return atomicWrite(file, func(w io.WriteSeeker) error { return onnx.Export(w, m, onnx.Options{Opset: onnx.DefaultOpset}) })
-	case ".mir":
-		return atomicWrite(file, func(w io.WriteSeeker) error { return text.Print(w, m) })
-	}
-	art, err := codegen.Build(ctx, codegen.Graph(m), a.options())
-	if err != nil {
-		return 0, err
-	}
-	defer art.Close()
-	return atomicWrite(file, func(w io.WriteSeeker) error { _, err := art.Write(w); return err })
-}
-
-// historyFile and curvesFile are what --log writes.
-const (
-	historyFile = "history.json"
-	curvesFile  = "curves.svg"
-)
-
-// history is the form of historyFile.
-type history struct {
-	Schema string        `json:"schema"`
-	Loss   train.Loss    `json:"loss"`
-	Epochs []epochReport `json:"epochs"`
-}
-
-// writeLog writes the history and the curves, each whole or not at all.
-func writeLog(dir string, loss train.Loss, es []epochReport) error {
-	b, err := json.MarshalIndent(history{"mlc.history/1", loss, es}, "", "\t")
-	if err != nil {
-		return err
-	}
-	put := func(name string, body []byte) error {
-		_, err := atomicWrite(filepath.Join(dir, name), func(w io.WriteSeeker) error { _, err := w.Write(body); return err })
-		return err
-	}
-	if err := put(historyFile, append(b, '\n')); err != nil {
-		return err
-	}
-	return put(curvesFile, curvesSVG(es))
-}
-
-// readLog gives the first n epochs that an earlier part of the run wrote; none
-// where they cannot be read: the log is written whole when the run ends.
-func readLog(dir string, n int) []epochReport {
-	b, err := os.ReadFile(filepath.Join(dir, historyFile))
-	var h history
-	if err != nil || json.Unmarshal(b, &h) != nil || len(h.Epochs) < n {
-		return nil
-	}
-	return h.Epochs[:n]
+	return a.finishTrain(ctx, f, job, t, time.Since(t0))
 }

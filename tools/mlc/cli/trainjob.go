@@ -31,7 +31,7 @@ type trainJob struct {
 func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
 	j := &trainJob{close: func() error { return nil }}
 	var err error
-	named := slices.ContainsFunc(nn.Models(), func(m nn.Model) bool { return m.Name == f.model })
+	named := named(f.model)
 	if !named {
 		if err := a.knownModel(f.model); err != nil {
 			return nil, err
@@ -79,6 +79,11 @@ func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
 	}
 	f.config.Label = freeName(j.train, "label")
 	return j, nil
+}
+
+// named says whether a model is one that is made by name.
+func named(model string) bool {
+	return slices.ContainsFunc(nn.Models(), func(m nn.Model) bool { return m.Name == model })
 }
 
 // freeName is name, or one like it that no input field has.
