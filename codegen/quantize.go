@@ -11,7 +11,6 @@ import (
 	"github.com/mlc-go/mlc/ir/verify"
 	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/passes/quant"
-	"github.com/mlc-go/mlc/passes/rewrite"
 )
 
 // QuantizeOptions say how Quantize works.
@@ -36,9 +35,6 @@ type Quantized struct {
 // Close lets go of the model's file.
 func (q *Quantized) Close() error { return q.close() }
 
-// weightStage is the stage after which normalization has gone into weights.
-const weightStage = "weights"
-
 // Quantize makes static 8-bit quantization of a model: canonical form with
 // BatchNormalization in the weights, ranges from samples, then QuantizeLinear
 // and DequantizeLinear. Errors: as Build; BadData naming the value where
@@ -61,12 +57,8 @@ func Quantize(ctx context.Context, src Source, o QuantizeOptions) (*Quantized, e
 }
 
 func (o *QuantizeOptions) quantize(ctx context.Context, m *ir.Module) (*Quantized, error) {
-	_, err := passes.Run(ctx, m, passes.Options{Options: rewrite.Options{Level: 2}, Ops: o.Ops, Target: "native", Exec: eval.New(), Log: o.Log, Bind: o.Bind, To: weightStage})
+	err := passes.FoldNorms(ctx, m, passes.Options{Ops: o.Ops, Target: "native", Exec: eval.New(), Log: o.Log, Bind: o.Bind})
 	if err != nil {
-		return nil, err
-	}
-	// What rules wrote on constants is computed now: weights must be plain.
-	if _, err := passes.Run(ctx, m, passes.Options{Ops: o.Ops, Exec: eval.New(), Log: o.Log, Spec: "fold,cse,dce"}); err != nil {
 		return nil, err
 	}
 	p, err := quant.NewPlan(m, o.Config)

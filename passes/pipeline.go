@@ -24,6 +24,7 @@ type Stage struct {
 // --compile-to`).
 const (
 	Canonical = "canonical" // portable, printable, exportable; what lossy passes take
+	Weighted  = "weights"   // with normalization gone into weights
 	Optimized = "optimized" // with groups; what backends take
 )
 
@@ -40,7 +41,7 @@ func Pipeline() []Stage {
 		{Name: Canonical, Passes: []pass.Pass{
 			canon.Order(),
 		}},
-		{Name: "weights", Repeat: true, Passes: []pass.Pass{
+		{Name: Weighted, Repeat: true, Passes: []pass.Pass{
 			fuse.ConvBN(),
 			fuse.GemmBN(),
 			fuse.MatMulBN(),

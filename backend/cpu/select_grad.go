@@ -142,3 +142,12 @@ func selectNorm(fl *funcLowerer, n *ir.Node) (bool, error) {
 	}
 	return false, nil
 }
+
+// selectFake lowers fake quantization and what stands for its gradient.
+func selectFake(fl *funcLowerer, n *ir.Node) (bool, error) {
+	op := grad.OpFake
+	if n.Is("mlc.FakeQuantizeGrad") {
+		op = grad.OpFakeGrad
+	}
+	return fl.direct(n, op, n.Attrs, n.In...)
+}

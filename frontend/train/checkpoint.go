@@ -48,9 +48,7 @@ func (f *fit) digest() string {
 	if c.Augment != nil {
 		fmt.Fprintln(h, c.Augment.String())
 	}
-	if c.Note != "" {
-		fmt.Fprintln(h, c.Note)
-	}
+	fmt.Fprintln(h, c.RangeRate, c.RangeSteps)
 	for _, s := range f.module.States {
 		fmt.Fprintln(h, s.Name, s.Type)
 	}

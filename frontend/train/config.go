@@ -68,12 +68,18 @@ type Config struct {
 	Augment *data.Augment
 
 	// Freeze says which weights stay as they are; nil: none. Where it holds a
-	// BatchNorm's mean, that BatchNorm stays in inference mode.
+	// BatchNorm's mean, that BatchNorm stays in inference mode; where it holds
+	// a bound of a FakeQuantize, its range stays.
 	Freeze func(name string) bool
 	// Masks begins a mask for each weight that it names: elements that are
 	// false become zero and stay so, with their moments, until SetMask says
 	// otherwise. A mask is a state, so a checkpoint holds it.
 	Masks map[string][]bool
+	// RangeRate is the share by which the ranges of FakeQuantize move to those
+	// of each batch; 0.01. They move in the first RangeSteps steps of a run;
+	// 0: in all, negative: in none.
+	RangeRate  float64
+	RangeSteps int
 	// Transform changes the model before it is differentiated (fake
 	// quantization, masks); Fit gives the transformed model back.
 	Transform func(m *ir.Module) error
@@ -81,16 +87,14 @@ type Config struct {
 	// so far; it may add inputs to b's function, which data fields of their
 	// names feed. nil: the loss stays.
 	ExtendLoss func(b *ir.Builder, output, loss *ir.Value) (*ir.Value, error)
-	// Note says what Freeze, Transform, ExtendLoss and OnStep do, as far as it
-	// decides the numbers: the checkpoint of a run with another is refused.
-	Note string
 
 	Ops *ir.OpSet // nil: the built-in table
 
 	// What follows concerns Fit alone.
 
 	// Recipe says in words what decides the numbers beside this Config (what
-	// Transform and OnStep do): a checkpoint of another recipe is refused.
+	// Freeze, Transform, ExtendLoss and OnStep do): a checkpoint of another
+	// recipe is refused.
 	Recipe     string
 	BestFrom   int     // first epoch that may be the best, from which Patience counts; 0: any
 	Patience   int     // epochs without a better validation loss before it stops; 0: never
@@ -112,6 +116,9 @@ type Progress struct {
 	Loss          float64
 	LR            float64
 }
+
+// Complete fills in the defaults of c and checks it.
+func (c Config) Complete() (Config, error) { return c.withDefaults() }
 
 // withDefaults fills c in and checks it.
 func (c Config) withDefaults() (Config, error) {
@@ -136,6 +143,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Beta1, 0.9)
 	def(&c.Beta2, 0.999)
 	def(&c.Epsilon, 1e-8)
+	def(&c.RangeRate, 0.01)
 	if c.Momentum == nil {
 		m := 0.9
 		c.Momentum = &m
@@ -174,6 +182,8 @@ func (c *Config) check() error {
 		return bad("momentum, betas", []float64{*c.Momentum, c.Beta1, c.Beta2}, "0 to below 1")
 	case c.Epochs < 0 || c.Batch < 1 || c.Warmup < 0 || c.Patience < 0 || c.Every < 0 || c.BestFrom < 0:
 		return bad("epochs, batch, warmup, patience, checkpoint steps, first best epoch", []int{c.Epochs, c.Batch, c.Warmup, c.Patience, c.Every, c.BestFrom}, "0 or more, batch 1 or more")
+	case !(c.RangeRate > 0 && c.RangeRate <= 1):
+		return bad("rate of ranges", c.RangeRate, "more than 0, at most 1")
 	case c.Resume && c.Checkpoint == "":
 		return diag.New(diag.Usage, "resume without a checkpoint file")
 	}

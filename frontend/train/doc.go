@@ -13,7 +13,9 @@
 // model's weights and BatchNorm statistics under their own names, the
 // optimizer's moments as NAME.m and NAME.v, masks as NAME.mask (Config.Masks)
 // and "train.step". A new learning rate each run makes schedules, a new mask
-// prunes, so nothing is compiled twice.
+// prunes, so nothing is compiled twice. The bounds of mlc.FakeQuantize, where
+// they are constants, are states too and follow the extremes of the batches
+// until step Config.RangeSteps.
 //
 // Everything random follows from Config.Seed, the epoch and the step: the
 // order of the data, what Dropout drops. So a run that is killed and resumed

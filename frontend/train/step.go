@@ -75,6 +75,7 @@ type step struct {
 	writes  []write
 	results []ir.Result
 	masks   int // dropouts so far
+	ranges  []follower
 }
 
 type write struct {
@@ -156,6 +157,9 @@ func newStep(m *ir.Module, c *Config, training bool) (*step, error) {
 	}
 	if s.output == nil {
 		return nil, diag.New(diag.Usage, "no output %q in module %q", c.Output, m.Name)
+	}
+	if len(s.ranges) > 0 {
+		s.follow()
 	}
 	return s, s.b.Err()
 }
@@ -253,6 +257,8 @@ func (s *step) node(cl *ir.Cloner, n *ir.Node, training bool) error {
 		return nil
 	case training && n.Is("Dropout"):
 		return s.dropout(cl, n)
+	case training && s.c.RangeSteps >= 0 && n.Is(fakeQuantize) && heldState(cl.Value(n.In[1])) && heldState(cl.Value(n.In[2])):
+		return s.fakeQuantize(cl, n)
 	}
 	cl.Node(s.f, len(s.f.Nodes), n)
 	s.b = ir.NewBuilder(s.f, -1, s.c.Ops)

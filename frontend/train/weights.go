@@ -13,8 +13,8 @@ import (
 type Weight struct {
 	Name  string    // of the state
 	Value *ir.Value // the constant's
-	// Statistic says that it is a BatchNorm's mean or variance, which follows
-	// the data and has no gradient.
+	// Statistic says that it is a BatchNorm's mean or variance, or a bound of a
+	// FakeQuantize, which follow the data and have no gradient.
 	Statistic bool
 }
 
@@ -47,9 +47,13 @@ func Weights(m *ir.Module) []Weight {
 			mark(n.In[3], true)
 			mark(n.In[4], true)
 		}
+		if n.Is(fakeQuantize) && n.In[1].Const() != nil && n.In[2].Const() != nil {
+			mark(n.In[1], true)
+			mark(n.In[2], true)
+		}
 		if n.Is("Add") {
 			for i := range 2 {
-				if p := n.In[i].Node; p != nil && op.Biased(p.Def) && n.In[1-i].Type.Rank() >= 1 {
+				if p := producer(n.In[i]); p != nil && op.Biased(p.Def) && n.In[1-i].Type.Rank() >= 1 {
 					mark(n.In[1-i], false)
 				}
 			}
@@ -65,6 +69,21 @@ func Weights(m *ir.Module) []Weight {
 		}
 	}
 	return out
+}
+
+// fakeQuantize is the operator that training treats like a BatchNorm.
+const fakeQuantize = "mlc.FakeQuantize"
+
+// producer is the node that makes v, fake quantization aside; nil for a
+// parameter.
+func producer(v *ir.Value) *ir.Node {
+	for v != nil && v.Node != nil && v.Node.Is(fakeQuantize) {
+		v = v.Node.In[0]
+	}
+	if v == nil {
+		return nil
+	}
+	return v.Node
 }
 
 // leaf follows v back, through operators on constants by their first input, to

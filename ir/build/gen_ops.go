@@ -566,6 +566,21 @@ func (o Ops) MLCDropoutMask(key, shape *ir.Value, ratio float32, attrs ...Attr) 
 	return o.OpN("mlc.DropoutMask", 1, o.attrs([]Attr{{"ratio", attr.Float(ratio)}}, attrs), nil, key, shape)[0]
 }
 
+// MLCFakeQuantize emits mlc.FakeQuantize-1. FakeQuantize is DequantizeLinear(QuantizeLinear(x)): x on the numbers that levels steps between lo and hi have.
+func (o Ops) MLCFakeQuantize(x, lo, hi *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("mlc.FakeQuantize", 1, o.attrs(nil, attrs), nil, x, lo, hi)[0]
+}
+
+// MLCFakeQuantizeN emits mlc.FakeQuantize-1. It is MLCFakeQuantize with its first nout outputs.
+func (o Ops) MLCFakeQuantizeN(nout int, x, lo, hi *ir.Value, attrs ...Attr) []*ir.Value {
+	return o.OpN("mlc.FakeQuantize", nout, o.attrs(nil, attrs), nil, x, lo, hi)
+}
+
+// MLCFakeQuantizeGrad emits mlc.FakeQuantizeGrad-1. FakeQuantizeGrad is what stands for the gradient of FakeQuantize: dY where x does not saturate, else 0.
+func (o Ops) MLCFakeQuantizeGrad(dY, x, lo, hi *ir.Value, attrs ...Attr) *ir.Value {
+	return o.OpN("mlc.FakeQuantizeGrad", 1, o.attrs(nil, attrs), nil, dY, x, lo, hi)[0]
+}
+
 // MLCFused emits mlc.Fused-1. It gives its first nout outputs.
 func (o Ops) MLCFused(nout int, inputs []*ir.Value, kind string, region0 *ir.Func) []*ir.Value {
 	return o.OpN("mlc.Fused", nout, o.attrs([]Attr{{"kind", attr.Str(kind)}}, nil), []*ir.Func{region0}, variadic(inputs)...)
@@ -618,7 +633,7 @@ func AutoPad(v string) Attr { return Attr{"auto_pad", attr.Str(v)} }
 // Axes sets the attribute axes of Resize.
 func Axes(v ...int64) Attr { return Attr{"axes", attr.Ints(v...)} }
 
-// Axis sets the attribute axis of ArgMax, ArgMin, DequantizeLinear, Flatten, Gather, LayerNormalization, LogSoftmax, QuantizeLinear, Softmax, Split, mlc.GatherGrad.
+// Axis sets the attribute axis of ArgMax, ArgMin, DequantizeLinear, Flatten, Gather, LayerNormalization, LogSoftmax, QuantizeLinear, Softmax, Split, mlc.FakeQuantize, mlc.FakeQuantizeGrad, mlc.GatherGrad.
 func Axis(v int64) Attr { return Attr{"axis", attr.Int(v)} }
 
 // Beta sets the attribute beta of Gemm, HardSigmoid.
@@ -691,6 +706,9 @@ func KernelShape(v ...int64) Attr { return Attr{"kernel_shape", attr.Ints(v...)}
 
 // Layout sets the attribute layout of LSTM, mlc.LSTMGrad.
 func Layout(v int64) Attr { return Attr{"layout", attr.Int(v)} }
+
+// Levels sets the attribute levels of mlc.FakeQuantize, mlc.FakeQuantizeGrad.
+func Levels(v int64) Attr { return Attr{"levels", attr.Int(v)} }
 
 // Mode sets the attribute mode of Pad, Resize, Upsample.
 func Mode(v string) Attr { return Attr{"mode", attr.Str(v)} }

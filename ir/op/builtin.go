@@ -9,7 +9,7 @@ type Set = ir.OpSet
 // table is made anew for each Set and nothing is shared or global.
 var families = []func() []*ir.OpDef{
 	arithOps,
-	quantizeOps, qlinearOps,
+	quantizeOps, qlinearOps, fakeQuantOps,
 	castOps,
 	softmaxOps,
 	reduceOps,

@@ -13,5 +13,9 @@
 // point is the least value of the type wherever no activation is negative.
 // Weights stay DequantizeLinear of a constant.
 //
+// For training, Plan.Fake puts mlc.FakeQuantize where Insert would put its
+// pairs, with the same numbers; Faked reads the ranges back and SetRanges takes
+// them, so that Insert writes what was trained.
+//
 // It runs modules through an ir.Executor and knows neither files nor kernels.
 package quant

@@ -9,6 +9,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/kernel/vecmath"
 )
 
 // params are the scale and zero point of a group: true scalars.
@@ -17,16 +18,17 @@ type params struct {
 	zero  int
 }
 
-// paramsOf fits 256 steps over a range that holds 0, which gets a value of its
-// own.
+// Steps between the ends of a range.
+const (
+	activationSteps = 255
+	weightSteps     = 254 // symmetric: i8 without -128
+)
+
+// paramsOf fits steps over a range that holds 0, which gets a value of its own.
 func paramsOf(r Range, d dtype.DType) params {
-	lo, _ := d.IntRange()
-	s := float32((r.Hi - r.Lo) / 255)
-	if !(s > 0) || s < math.SmallestNonzeroFloat32*(1<<23) { // nothing but zeros, or next to it
-		return params{1, int(lo)}
-	}
-	z := math.RoundToEven(-r.Lo / float64(s))
-	return params{s, int(min(max(z, 0), 255)) + int(lo)}
+	least, _ := d.IntRange()
+	s, z := vecmath.Steps(r.Lo, r.Hi, activationSteps)
+	return params{s, z + int(least)}
 }
 
 // Insert rewrites the module of the plan, which must be calibrated: every
@@ -56,14 +58,7 @@ func (p *Plan) Insert(ops *ir.OpSet) error {
 		}
 		scales[out] = float64(q.scale)
 		p.outs = append(p.outs, out.Name)
-		for _, u := range readers {
-			switch {
-			case u.Node != nil:
-				u.Node.SetIn(u.Index, out)
-			case u.Func == f:
-				f.SetResult(u.Index, out)
-			}
-		}
+		replace(f, readers, out)
 	}
 	for _, n := range slices.Clone(f.Nodes) {
 		if w := p.weights[n]; w != nil {
@@ -144,7 +139,7 @@ func Weights(t *tensor.Tensor, axis int, sx float64, bias []float32) (tensor.Ten
 	}
 	q := tensor.New(dtype.I8, t.Dims()...)
 	for i, v := range src {
-		r := math.RoundToEven(float64(v) / float64(s[i/inner%m]))
+		r := math.RoundToEven(float64(v / s[i/inner%m])) // as QuantizeLinear divides
 		tensor.Slice[int8](&q)[i] = int8(min(max(r, -127), 127))
 	}
 	return q, s, nil

@@ -77,7 +77,7 @@ func (t *Teacher) Distill(c train.Config, tr, val data.Dataset, d Distillation) 
 		if err != nil {
 			return c, nil, nil, err
 		}
-		c.Note += fmt.Sprintf("distillation %v %v %s\n", d.Temperature, d.Alpha, sum)
+		c.Recipe += fmt.Sprintf("distillation %v %v %s\n", d.Temperature, d.Alpha, sum)
 	}
 	before := c.ExtendLoss
 	c.ExtendLoss = func(b *ir.Builder, output, loss *ir.Value) (*ir.Value, error) {

@@ -55,4 +55,6 @@ var fast = []*kernel.Desc{
 	&grad.Norm_avx512, &grad.Norm_avx2, &grad.Norm_neon, &grad.Norm_generic,
 	&grad.NormGrad_avx512, &grad.NormGrad_avx2, &grad.NormGrad_neon, &grad.NormGrad_generic,
 	&grad.MaxPool, &grad.AvgPool, &grad.Gate,
+	&grad.Fake_avx2, &grad.Fake_neon, &grad.Fake_generic,
+	&grad.FakeGrad_avx2, &grad.FakeGrad_neon, &grad.FakeGrad_generic,
 }

@@ -41,6 +41,8 @@ var refs = []*kernel.Desc{
 	&ref.ErfDesc,
 	&ref.ExpDesc,
 	&ref.ExpandDesc,
+	&ref.FakeQuantizeDesc,
+	&ref.FakeQuantizeGradDesc,
 	&ref.FlattenDesc,
 	&ref.FloorDesc,
 	&ref.FusedDesc,

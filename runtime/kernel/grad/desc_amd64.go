@@ -7,6 +7,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/quant"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 )
 
@@ -72,4 +73,19 @@ func normAVX2(c *kernel.Call) (any, error) {
 
 func normGradAVX2(c *kernel.Call) (any, error) {
 	return prepareNorm(c, &eltwise.AVX2, &reduce.AVX2, true)
+}
+
+// Fake quantization on the functions of AVX2.
+var (
+	Fake_avx2     = kernel.Desc{ID: "fakequant.f32.avx2", Op: OpFake, Arch: "amd64", Needs: cpu.AVX2, Fast: true, Prepare: fakeAVX2, Scratch: fakeScratch, Run: runFake}
+	FakeGrad_avx2 = kernel.Desc{ID: "fakequantgrad.f32.avx2", Op: OpFakeGrad, Arch: "amd64", Needs: cpu.AVX2, Fast: true,
+		Prepare: fakeGradAVX2, Scratch: fakeScratch, Run: runFake}
+)
+
+func fakeAVX2(c *kernel.Call) (any, error) {
+	return prepareFake(c, &quant.AVX2, &reduce.AVX2, false)
+}
+
+func fakeGradAVX2(c *kernel.Call) (any, error) {
+	return prepareFake(c, &quant.AVX2, &reduce.AVX2, true)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/kernel/quant"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 )
 
@@ -40,4 +41,19 @@ func normNEON(c *kernel.Call) (any, error) {
 
 func normGradNEON(c *kernel.Call) (any, error) {
 	return prepareNorm(c, &eltwise.NEON, &reduce.NEON, true)
+}
+
+// Fake quantization on the functions of NEON.
+var (
+	Fake_neon     = kernel.Desc{ID: "fakequant.f32.neon", Op: OpFake, Arch: "arm64", Needs: cpu.NEON, Fast: true, Prepare: fakeNEON, Scratch: fakeScratch, Run: runFake}
+	FakeGrad_neon = kernel.Desc{ID: "fakequantgrad.f32.neon", Op: OpFakeGrad, Arch: "arm64", Needs: cpu.NEON, Fast: true,
+		Prepare: fakeGradNEON, Scratch: fakeScratch, Run: runFake}
+)
+
+func fakeNEON(c *kernel.Call) (any, error) {
+	return prepareFake(c, &quant.NEON, &reduce.NEON, false)
+}
+
+func fakeGradNEON(c *kernel.Call) (any, error) {
+	return prepareFake(c, &quant.NEON, &reduce.NEON, true)
 }

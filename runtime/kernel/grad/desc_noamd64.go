@@ -19,4 +19,6 @@ var (
 	NormGrad_avx512    = kernel.Desc{ID: "batchnormgrad.f32.avx512", Op: OpNormGrad, Arch: "amd64", Needs: cpu.AVX2 | cpu.AVX512, Fast: true}
 	Norm_avx2          = kernel.Desc{ID: "batchnorm.f32.avx2", Op: OpNorm, Arch: "amd64", Needs: cpu.AVX2, Fast: true}
 	NormGrad_avx2      = kernel.Desc{ID: "batchnormgrad.f32.avx2", Op: OpNormGrad, Arch: "amd64", Needs: cpu.AVX2, Fast: true}
+	Fake_avx2          = kernel.Desc{ID: "fakequant.f32.avx2", Op: OpFake, Arch: "amd64", Needs: cpu.AVX2, Fast: true}
+	FakeGrad_avx2      = kernel.Desc{ID: "fakequantgrad.f32.avx2", Op: OpFakeGrad, Arch: "amd64", Needs: cpu.AVX2, Fast: true}
 )

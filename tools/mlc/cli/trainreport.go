@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/frontend/train"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/text"
+)
+
+// trainReport is what `mlc train --json` prints.
+type trainReport struct {
+	Model      string            `json:"model"`
+	Output     string            `json:"output"`
+	Bytes      int64             `json:"bytes"`
+	Parameters int               `json:"parameters"`
+	Precision  string            `json:"precision"`
+	Float      *scoreReport      `json:"float,omitempty"`     // the model as it was given, with --precision qat-int8
+	Quantized  *scoreReport      `json:"quantized,omitempty"` // the model as it is written
+	Samples    int               `json:"samples"`
+	ValSamples int               `json:"val_samples"`
+	Seed       uint64            `json:"seed"`
+	Threads    int               `json:"threads"`
+	Epochs     []epochReport     `json:"epochs"`
+	Best       int               `json:"best_epoch"`
+	Stopped    string            `json:"stopped,omitempty"`
+	Resumed    bool              `json:"resumed,omitempty"`
+	Metrics    map[string]number `json:"metrics,omitempty"`
+	Seconds    float64           `json:"seconds"`
+}
+
+// scoreReport is how good a model is on the validation data.
+type scoreReport struct {
+	Loss number  `json:"loss"`
+	Top1 *number `json:"top1,omitempty"`
+}
+
+func scoresOf(s *train.Scores, loss train.Loss) *scoreReport {
+	if s == nil {
+		return nil
+	}
+	r := &scoreReport{Loss: number(s.Loss)}
+	if loss == train.CrossEntropy {
+		n := number(s.Top1)
+		r.Top1 = &n
+	}
+	return r
+}
+
+func (r *scoreReport) text() string {
+	if r.Top1 != nil {
+		return fmt.Sprintf("%.2f %%", 100*float64(*r.Top1))
+	}
+	return fmt.Sprintf("loss %.4f", float64(r.Loss))
+}
+
+// epochReport is an epoch in reports and logs.
+type epochReport struct {
+	Epoch   int     `json:"epoch"`
+	Loss    number  `json:"loss"`
+	Top1    *number `json:"top1,omitempty"`
+	ValLoss *number `json:"val_loss,omitempty"`
+	ValTop1 *number `json:"val_top1,omitempty"`
+	LR      number  `json:"lr"`
+	Seconds number  `json:"seconds"`
+}
+
+func reportOf(e train.Epoch, loss train.Loss) epochReport {
+	num := func(v float64) *number { n := number(v); return &n }
+	r := epochReport{Epoch: e.N, Loss: number(e.Loss), LR: number(e.LR), Seconds: number(e.Took.Seconds())}
+	if loss == train.CrossEntropy {
+		r.Top1 = num(e.Top1)
+	}
+	if e.Val != nil {
+		r.ValLoss = num(e.Val.Loss)
+		if loss == train.CrossEntropy {
+			r.ValTop1 = num(e.Val.Top1)
+		}
+	}
+	return r
+}
+
+func epochReports(es []train.Epoch, loss train.Loss) []epochReport {
+	out := []epochReport{}
+	for _, e := range es {
+		out = append(out, reportOf(e, loss))
+	}
+	return out
+}
+
+func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, t *trained, took time.Duration) error {
+	m, h := t.model, t.history
+	size, err := a.writeModel(ctx, m, f.out)
+	if err != nil {
+		return err
+	}
+	r := trainReport{Model: f.model, Output: f.out, Bytes: size, Precision: f.precision, Float: scoresOf(t.before, f.config.Loss), Quantized: scoresOf(t.afterQAT, f.config.Loss), Samples: job.train.Len(), Seed: f.seed, Threads: f.threads,
+		Epochs: epochReports(h.Epochs, f.config.Loss), Best: h.Best, Stopped: h.Stopped, Resumed: h.Resumed, Seconds: took.Seconds()}
+	for _, w := range train.Weights(t.float) {
+		n := 1
+		for _, d := range w.Value.Node.Const.Dims {
+			n *= d
+		}
+		if !w.Statistic {
+			r.Parameters += n
+		}
+	}
+	if job.val != nil {
+		r.ValSamples = job.val.Len()
+	}
+	if len(f.metrics) > 0 {
+		s, err := a.scoreModule(ctx, m, job.val, f.metrics, f.threads)
+		if err != nil {
+			return err
+		}
+		r.Metrics = scoreMap(s)
+	}
+	if a.json {
+		return a.emit("train/1", r)
+	}
+	if a.quiet {
+		return nil
+	}
+	line := fmt.Sprintf("%s: %s, %s parameters, %d samples, %d epochs", r.Output, bytesText(size), countText(int64(r.Parameters)), r.Samples, len(r.Epochs))
+	if n := h.Best; n > 0 && n <= len(r.Epochs) {
+		e := r.Epochs[len(r.Epochs)-1]
+		if f.config.Patience > 0 {
+			e = r.Epochs[n-1]
+			line += fmt.Sprintf(", best %d", n)
+		}
+		line += ", " + e.text()
+	}
+	if r.Quantized != nil {
+		line += fmt.Sprintf(", float %s, int8 %s", r.Float.text(), r.Quantized.text())
+	}
+	for _, m := range f.metrics {
+		line += fmt.Sprintf(", %s %.4f", m, float64(r.Metrics[m]))
+	}
+	if r.Stopped != "" {
+		line += ", stopped: " + r.Stopped
+	}
+	fmt.Fprintf(a.out, "%s, %.1f s\n", line, r.Seconds)
+	return nil
+}
+
+// text is the numbers of an epoch for people.
+func (e *epochReport) text() string {
+	s := fmt.Sprintf("loss %.4f", float64(e.Loss))
+	if e.Top1 != nil {
+		s += fmt.Sprintf(", top1 %.2f %%", 100*float64(*e.Top1))
+	}
+	if e.ValLoss != nil {
+		s += fmt.Sprintf(", validation loss %.4f", float64(*e.ValLoss))
+	}
+	if e.ValTop1 != nil {
+		s += fmt.Sprintf(", top1 %.2f %%", 100*float64(*e.ValTop1))
+	}
+	return s
+}
+
+// writeModel writes a module by the file's suffix: .onnx and .mir as it is,
+// so that it can be trained and compressed further, .mlc compiled.
+func (a *app) writeModel(ctx context.Context, m *ir.Module, file string) (int64, error) {
+	switch filepath.Ext(file) {
+	case ".onnx":
+		return atomicWrite(file, func(w io.WriteSeeker) error { return onnx.Export(w, m, onnx.Options{Opset: onnx.DefaultOpset}) })
+	case ".mir":
+		return atomicWrite(file, func(w io.WriteSeeker) error { return text.Print(w, m) })
+	}
+	art, err := codegen.Build(ctx, codegen.Graph(m), a.options())
+	if err != nil {
+		return 0, err
+	}
+	defer art.Close()
+	return atomicWrite(file, func(w io.WriteSeeker) error { _, err := art.Write(w); return err })
+}
+
+// historyFile and curvesFile are what --log writes.
+const (
+	historyFile = "history.json"
+	curvesFile  = "curves.svg"
+)
+
+// history is the form of historyFile.
+type history struct {
+	Schema string        `json:"schema"`
+	Loss   train.Loss    `json:"loss"`
+	Epochs []epochReport `json:"epochs"`
+}
+
+// writeLog writes the history and the curves, each whole or not at all.
+func writeLog(dir string, loss train.Loss, es []epochReport) error {
+	b, err := json.MarshalIndent(history{"mlc.history/1", loss, es}, "", "\t")
+	if err != nil {
+		return err
+	}
+	put := func(name string, body []byte) error {
+		_, err := atomicWrite(filepath.Join(dir, name), func(w io.WriteSeeker) error { _, err := w.Write(body); return err })
+		return err
+	}
+	if err := put(historyFile, append(b, '\n')); err != nil {
+		return err
+	}
+	return put(curvesFile, curvesSVG(es))
+}
+
+// readLog gives the first n epochs that an earlier part of the run wrote; none
+// where they cannot be read: the log is written whole when the run ends.
+func readLog(dir string, n int) []epochReport {
+	b, err := os.ReadFile(filepath.Join(dir, historyFile))
+	var h history
+	if err != nil || json.Unmarshal(b, &h) != nil || len(h.Epochs) < n {
+		return nil
+	}
+	return h.Epochs[:n]
+}
