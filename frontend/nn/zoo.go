@@ -77,7 +77,7 @@ func resnet8(out int) []Layer {
 		), Relu()}
 	}
 	return slices.Concat(
-		[]Layer{Conv2D(16, 3, Pad(1), NoBias()), BatchNorm(), Relu()},
+		[]Layer{Conv2D(16, 3, Stride(2), Pad(1), NoBias()), BatchNorm(), Relu()},
 		stage(16, 1), stage(32, 2), stage(64, 2),
 		[]Layer{GlobalAvgPool(), Dense(out)},
 	)
