@@ -147,7 +147,7 @@ func (a *app) root() *cobra.Command {
 	c.SetFlagErrorFunc(flagError)
 	c.AddCommand(a.build(), a.opt(), a.quantize(), a.prune(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(),
 		a.train(), a.eval(), a.data(),
-		a.targets(), a.passes(), a.ops(), a.kernels(), a.doctor(), a.version())
+		a.models(), a.targets(), a.passes(), a.ops(), a.kernels(), a.doctor(), a.version())
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	for _, s := range c.Commands() {

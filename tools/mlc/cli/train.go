@@ -47,8 +47,9 @@ const checkpointFile = "train.ckpt"
 func (a *app) train() *cobra.Command {
 	f := &trainFlags{}
 	c := &cobra.Command{
-		Use:   "train --model NAME|MODEL --data DATA -o OUT",
+		Use:   "train --model NAME[:ARGUMENTS]|MODEL --data DATA -o OUT",
 		Short: "Train a model by name, or an imported one, on a data set",
+		Long:  trainHelp(),
 		Args:  cobra.NoArgs,
 	}
 	f.register(c)
@@ -56,13 +57,21 @@ func (a *app) train() *cobra.Command {
 	return c
 }
 
+// trainHelp is the long help: the models by name.
+func trainHelp() string {
+	var b strings.Builder
+	b.WriteString("Train a model by name, or an imported one, on a data set.\n\nThe models by name stand for\n\n")
+	for _, m := range nn.Models() {
+		fmt.Fprintf(&b, "  %s\n        %s\n", m.Spec(), m.Doc)
+	}
+	b.WriteString("\nNAME:ARGUMENTS sets others (mlp:128,64,dropout=0.1); `mlc models` tells what they mean.\n" +
+		"docs/training.md has the forms of data, and examples.")
+	return b.String()
+}
+
 func (f *trainFlags) register(c *cobra.Command) {
 	s := c.Flags()
-	var names []string
-	for _, m := range nn.Models() {
-		names = append(names, m.Name)
-	}
-	s.StringVar(&f.model, "model", "", "`NAME` ("+strings.Join(names, ", ")+") or a model file to go on with (.onnx, .mir)")
+	s.StringVar(&f.model, "model", "", "`NAME` ("+strings.Join(modelNames(), ", ")+"), NAME:ARGUMENTS (`mlc models` lists them) or a model file to go on with (.onnx, .mir)")
 	s.StringVar(&f.data, "data", "", "`DATA` to learn from: "+data.Forms)
 	s.StringVar(&f.val, "val", "", "`DATA` to validate on after each epoch")
 	s.Float64Var(&f.valSplit, "val-split", 0.1, "without --val, the `share` of the data to validate on, by seed and evenly over classes; 0: none")

@@ -30,12 +30,11 @@ type trainJob struct {
 // trainJob reads the data and makes the model.
 func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
 	j := &trainJob{close: func() error { return nil }}
-	var err error
-	named := slices.ContainsFunc(nn.Models(), func(m nn.Model) bool { return m.Name == f.model })
+	spec, named, err := namedModel("--model", f.model)
+	if err != nil {
+		return nil, err
+	}
 	if !named {
-		if err := a.knownModel(f.model); err != nil {
-			return nil, err
-		}
 		if err := j.load(ctx, a, f.model); err != nil {
 			return nil, err
 		}
@@ -66,7 +65,7 @@ func (a *app) trainJob(ctx context.Context, f *trainFlags) (*trainJob, error) {
 		if err != nil {
 			return nil, diag.In(f.model, diag.Shape, err)
 		}
-	} else if err := j.build(a, f, outputs); err != nil {
+	} else if err := j.build(a, f, spec, outputs); err != nil {
 		return nil, err
 	}
 	if f.config.Loss == train.CrossEntropy && target.Classes != nil {
@@ -87,18 +86,6 @@ func freeName(d data.Dataset, name string) string {
 		name += "_"
 	}
 	return name
-}
-
-// knownModel says whether a --model that is none by name is a file.
-func (a *app) knownModel(name string) error {
-	if fileExists(name) {
-		return nil
-	}
-	var names []string
-	for _, m := range nn.Models() {
-		names = append(names, m.Name)
-	}
-	return usage("--model %s: no such model or file%s", name, didYouMean(name, names, fmt.Sprintf("models by name are %v", names)))
 }
 
 // load imports a model to go on with.
@@ -161,12 +148,12 @@ func (j *trainJob) open(f *trainFlags) error {
 }
 
 // build makes a model by name, with its preprocessing.
-func (j *trainJob) build(a *app, f *trainFlags, outputs int) error {
+func (j *trainJob) build(a *app, f *trainFlags, spec nn.Spec, outputs int) error {
 	p, err := data.Fit(j.train, f.fit)
 	if err != nil {
 		return diag.In(f.data, diag.BadData, err)
 	}
-	m, err := nn.Named(f.model, nn.Input{Dims: p.Dims}, outputs, nn.Options{Seed: f.seed, Ops: a.reg.Ops})
+	m, err := spec.Build(nn.Input{Dims: p.Dims}, outputs, nn.Options{Seed: f.seed, Ops: a.reg.Ops})
 	if err != nil {
 		return err
 	}
