@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -93,7 +94,7 @@ func (f *trainFlags) register(c *cobra.Command) {
 	s.StringVar(&f.fit.Fill, "fill", "mean", "what stands for a missing number: "+strings.Join(data.Fills, ", "))
 	s.Uint64Var(&f.seed, "seed", 1, "`seed` of weights, order, split and augmentation")
 	s.IntVar(&f.threads, "threads", 0, "`threads` to use; 0: all. The result does not depend on it")
-	s.StringVar(&f.checkpoint, "checkpoint", "", "keep a checkpoint in `DIR`, written after each epoch")
+	s.StringVar(&f.checkpoint, "checkpoint", "", "keep a checkpoint in `DIR`, written after each epoch and when interrupted")
 	s.IntVar(&f.config.Every, "checkpoint-steps", 0, "write it every `N` steps too; 0: no")
 	s.BoolVar(&f.config.Resume, "resume", false, "go on from the checkpoint where there is one: with the same bits as if never stopped")
 	s.StringVar(&f.log, "log", "", "write history.json and curves.svg to `DIR` after each epoch")
@@ -222,7 +223,11 @@ func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
 	h, err := train.Fit(ctx, exec, job.model, job.train, job.val, cfg)
 	p.done()
 	if err != nil {
+		a.keeps(f, err)
 		return err
+	}
+	if f.checkpoint != "" {
+		a.kept = " after the last epoch; " + cfg.Checkpoint + " keeps it, the same command with --resume writes the model"
 	}
 	if f.log != "" {
 		if err := writeLog(f.log, cfg.Loss, epochReports(h.Epochs, cfg.Loss)); err != nil {
@@ -230,6 +235,32 @@ func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
 		}
 	}
 	return a.finishTrain(ctx, f, job, h, time.Since(t0))
+}
+
+// keeps notes, for the last line of an interrupted command, where training was
+// and what has become of it.
+func (a *app) keeps(f *trainFlags, err error) {
+	var i *train.Interrupted
+	if !errors.As(err, &i) {
+		return
+	}
+	where := fmt.Sprintf(" after epoch %d", i.Epoch)
+	if i.Step > 0 {
+		where = fmt.Sprintf(" in epoch %d after step %d of %d", i.Epoch+1, i.Step, i.Steps)
+	}
+	switch {
+	case i.Epoch+i.Step == 0:
+		where = " before the first step"
+	case i.Kept != "" && f.config.Resume:
+		where += "; " + i.Kept + " keeps it, the same command goes on from there"
+	case i.Kept != "":
+		where += "; " + i.Kept + " keeps it, the same command with --resume goes on from there"
+	case f.checkpoint != "":
+		where += fmt.Sprintf("; nothing is kept, %s is still that of an earlier run", filepath.Join(f.checkpoint, checkpointFile))
+	default:
+		where += "; nothing is kept (--checkpoint DIR would)"
+	}
+	a.kept = where
 }
 
 // trainReport is what `mlc train --json` prints.
