@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
@@ -170,28 +169,6 @@ func TestInterruptedTraining(t *testing.T) {
 	}
 }
 
-// writeNPZ writes arrays as numpy.savez does.
-func writeNPZ(t *testing.T, file string, arrays ...tensor.Named) {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, a := range arrays {
-		w, err := z.Create(a.Name + ".npy")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := tensor.WriteNPY(w, a.Tensor); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Sequences whose class is told by their first step alone, noise behind it:
 // an LSTM by name learns to remember, and the model that is written scores as
 // the training said.
@@ -209,7 +186,13 @@ func TestTrainLSTM(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file, model := filepath.Join(dir, "seq.npz"), filepath.Join(dir, "lstm.onnx")
-	writeNPZ(t, file, tensor.Named{Name: "x", Tensor: x}, tensor.Named{Name: "y", Tensor: y})
+	b, err := npzBytes([]tensor.Named{{Name: "x", Tensor: x}, {Name: "y", Tensor: y}})
+	if err == nil {
+		err = os.WriteFile(file, b, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, spec := range []string{"lstm:16", "lstm:12,8"} {
 		var out, errs bytes.Buffer
 		args := []string{"train", "--model", spec, "--data", "npz:" + file, "--val-split", "0.2", "--epochs", "15", "--batch", "16",
