@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -45,7 +46,7 @@ func main() {
 	fuzz := flag.Duration("fuzz", time.Minute, "time for each fuzz target")
 	summary := flag.String("summary", "docs/full.md", "file for the summary of a whole run, - for none")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *list, *match, *fresh, *fuzz, *summary); err != nil {
 		fmt.Fprintln(os.Stderr, "full:", err)
