@@ -176,43 +176,10 @@ func stageStep(s Stage, on func(pass.Pass) bool) Step {
 }
 
 func unknownPass(name string) error {
-	best := nearest(name, Names())
-	if best != "" {
-		return diag.New(diag.Usage, "pass %q is unknown; did you mean %s?", name, best)
+	if best := diag.Nearest(name, Names()); len(best) > 0 {
+		return diag.New(diag.Usage, "pass %q is unknown; did you mean %s?", name, best[0])
 	}
 	return diag.New(diag.Usage, "pass %q is unknown (have %s)", name, strings.Join(Names(), ", "))
-}
-
-// nearest gives the name within two edits, "" if none is.
-func nearest(name string, names []string) string {
-	best, dist := "", 3
-	for _, n := range names {
-		if d := edits(name, n); d < dist {
-			best, dist = n, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := corner
-			if a[i] != b[j] {
-				cost++
-			}
-			corner = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // levelSteps is the pipeline at an optimization level: the stages with the

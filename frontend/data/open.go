@@ -85,6 +85,9 @@ func query(s string) (file string, q url.Values, err error) {
 	if !has {
 		return s, nil, nil
 	}
+	if strings.Contains(raw, ";") {
+		return "", nil, diag.New(diag.Usage, "data %q: a semicolon in an option is written %%3B", s)
+	}
 	if q, err = url.ParseQuery(raw); err != nil {
 		return "", nil, diag.New(diag.Usage, "data %q: %v", s, err)
 	}

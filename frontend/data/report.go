@@ -44,6 +44,8 @@ type FieldReport struct {
 	Infinite int          `json:"infinite,omitempty"`
 	Classes  []ClassCount `json:"classes,omitempty"` // of labels and text, in the order of classes; at most 100
 	Bins     []int        `json:"bins,omitempty"`    // histogram of ten bins from Min to Max
+
+	unseen int // of labels by number: those below the largest that no sample has
 }
 
 // ClassCount is how often a class or text comes.
@@ -108,6 +110,14 @@ func (r *FieldReport) words(d Dataset, i int, f Field) error {
 	if f.DType == dtype.String {
 		r.Missing = count[""]
 		delete(count, "")
+	}
+	if f.IsLabel() && f.Classes == nil {
+		largest := 0
+		for name := range count {
+			n, _ := strconv.Atoi(name)
+			largest = max(largest, n)
+		}
+		r.unseen = largest + 1 - len(count)
 	}
 	r.Distinct = len(count)
 	r.Constant = len(count) == 1 && r.Missing == 0
@@ -223,7 +233,22 @@ func (r *Report) judge() {
 	if n := r.Duplicates - r.Contradictions; n > 0 {
 		add(4, "%s equal an earlier one: they may stand in training and validation alike", share(n))
 	}
+	var numeric []string
 	for _, f := range r.Fields {
+		if _, err := strconv.ParseFloat(f.Name, 64); err == nil {
+			numeric = append(numeric, f.Name)
+		}
+	}
+	if len(numeric) > 0 {
+		add(0, "columns are called %s: is the first line none of names (header=no), or one to leave out (skip=1)?", strings.Join(numeric[:min(3, len(numeric))], ", "))
+	}
+	if len(r.Fields) == 1 && strings.ContainsAny(r.Fields[0].Name, ",;|\t ") {
+		add(0, "the only column is called %q: does something else part the columns (sep)?", r.Fields[0].Name)
+	}
+	for _, f := range r.Fields {
+		if f.unseen > 0 {
+			add(2, "%s: %d of the classes from 0 to the largest have no sample, and the model gets an output for each (categorical=%s numbers those that there are)", f.Name, f.unseen, f.Name)
+		}
 		if f.Infinite > 0 {
 			add(1, "%s: %d infinite values", f.Name, f.Infinite)
 		}

@@ -21,6 +21,7 @@ type settings struct {
 	stride, pad [2]int
 	bias        bool
 	group       int
+	sequence    bool
 }
 
 // Stride is the step of windows along both axes; 1 for convolutions, the
@@ -35,6 +36,9 @@ func Pads(h, w int) Option { return func(s *settings) { s.pad = [2]int{h, w} } }
 
 // NoBias leaves off the bias, as before a BatchNorm.
 func NoBias() Option { return func(s *settings) { s.bias = false } }
+
+// Sequence makes an LSTM give its state after every step.
+func Sequence() Option { return func(s *settings) { s.sequence = true } }
 
 func settle(stride [2]int, opts []Option) settings {
 	s := settings{stride: stride, bias: true, group: 1}
@@ -240,9 +244,10 @@ func Residual(layers ...Layer) Layer {
 }
 
 // LSTM runs over sequences [N, S, I] and gives the last hidden state [N,
-// units]. Weights are drawn as Glorot does; the forget gate's bias is 1.
-func LSTM(units int) Layer {
+// units]; with Sequence all of them [N, S, units], as a next LSTM wants. Weights are drawn as Glorot does; the forget gate's bias is 1.
+func LSTM(units int, opts ...Option) Layer {
 	return func(b *Builder, x *ir.Value) *ir.Value {
+		s := settle([2]int{}, opts)
 		name, i := b.name("lstm"), b.dim("LSTM", x, 3, 2)
 		w := b.Weight(name+".weight", b.glorot(i, units, 1, 4*units, i))
 		r := b.Weight(name+".recurrent", b.glorot(units, units, 1, 4*units, units))
@@ -253,6 +258,9 @@ func LSTM(units int) Layer {
 		b.source(name)
 		xs := b.Transpose(x, build.Perm(1, 0, 2))
 		out := b.LSTMN(2, xs, w, r, b.Weight(name+".bias", bias), nil, nil, nil, nil, build.HiddenSize(int64(units)))
+		if s.sequence { // [S, 1, N, units]
+			return b.Transpose(b.Squeeze(out[0], b.Ints(1)), build.Perm(1, 0, 2))
+		}
 		return b.Squeeze(out[1], b.Ints(0))
 	}
 }

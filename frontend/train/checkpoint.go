@@ -94,6 +94,7 @@ func (f *fit) save() error {
 	if err := replaceFile(f.c.Checkpoint, b.Bytes()); err != nil {
 		return &diag.Error{Kind: diag.Usage, File: f.c.Checkpoint, Err: err}
 	}
+	f.owned = true
 	return nil
 }
 
@@ -135,7 +136,7 @@ func (f *fit) resume() error {
 	if err := f.load(b); err != nil {
 		return diag.In(f.c.Checkpoint, diag.BadData, err)
 	}
-	f.resumed = true
+	f.resumed, f.owned = true, true
 	return nil
 }
 

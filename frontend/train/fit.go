@@ -38,13 +38,13 @@ type History struct {
 // target feeds the labels. val may be nil.
 //
 // With a Checkpoint, the file is written after each epoch (and Every so many
-// steps), whole or not at all; a run that is killed at any point and called
-// again with Resume gives the same bits as one that was not.
+// steps) and when ctx ends, whole or not at all; a run that is killed at any
+// point and called again with Resume gives the same bits as one that was not.
 //
 // Errors: Usage for the Config; BadData for data that do not fit the model,
 // labels out of range with the row, and a loss that is not finite, with the
-// first node that made such a value; what Step says; those of OnStep, OnEpoch
-// and ctx.
+// first node that made such a value; what Step says; those of OnStep and
+// OnEpoch; an *Interrupted when ctx ends.
 func Fit(ctx context.Context, exec ir.Executor, m *ir.Module, train, val data.Dataset, c Config) (*History, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -66,12 +66,12 @@ func Fit(ctx context.Context, exec ir.Executor, m *ir.Module, train, val data.Da
 		return nil, err
 	}
 	if f.x, err = exec.Compile(ctx, f.module); err != nil {
-		return nil, err
+		return nil, f.interrupted(ctx, err)
 	}
 	defer f.x.Close()
 	if val != nil {
 		if f.val, err = newEvaluator(ctx, exec, f.base, &c, val); err != nil {
-			return nil, err
+			return nil, f.interrupted(ctx, err)
 		}
 		defer f.val.Close()
 	}
@@ -82,7 +82,7 @@ func Fit(ctx context.Context, exec ir.Executor, m *ir.Module, train, val data.Da
 		return nil, err
 	}
 	if err := f.run(ctx); err != nil {
-		return nil, err
+		return nil, f.interrupted(ctx, err)
 	}
 	return f.finish()
 }
@@ -99,6 +99,8 @@ type fit struct {
 	val     *evaluator
 	began   time.Time
 	resumed bool
+	owned   bool // the checkpoint is this run's
+	torn    bool // a step has begun and not ended
 
 	progress           // what a checkpoint holds
 	last     [2]moment // before the latest step and the one before
@@ -159,10 +161,12 @@ func (f *fit) step(ctx context.Context, b data.Batch) error {
 	if err := f.remember(in, b.Rows); err != nil {
 		return err
 	}
+	f.torn = true
 	out, err := f.x.Run(ctx, in)
 	if err != nil {
 		return err
 	}
+	f.torn = false
 	loss := out[0].Tensor.Float(0)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return f.blame(ctx, loss, b)

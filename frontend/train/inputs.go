@@ -33,7 +33,7 @@ func NewInputs(ctx context.Context, m *ir.Module, d data.Dataset, c Config, limi
 		return nil, err
 	}
 	s := &Inputs{d: d, left: limit}
-	if s.feed, err = newFeeder(m, &c, d); err != nil {
+	if s.feed, err = newFeeder(m, m, &c, d); err != nil {
 		return nil, err
 	}
 	s.next, s.stop = iter.Pull2(l.Epoch(ctx, 0, 0))

@@ -72,6 +72,7 @@ func (r *runner) jobs() ([]job, error) {
 	add("race", 600, func(r *runner, log io.Writer) error {
 		return r.command(log, []string{"CGO_ENABLED=1"}, "go", "test", "-race", "-count=1", "-timeout=60m", "./runtime/...", "./codegen/...", ".")
 	})
+	accuracyJobs(add)
 	targets, err := fuzzTargets()
 	if err != nil {
 		return nil, err

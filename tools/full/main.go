@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -26,6 +27,8 @@ type result struct {
 	Status  string  `json:"status"` // ok, failed, skipped
 	Seconds float64 `json:"seconds"`
 	Note    string  `json:"note,omitempty"`
+	// Value is what the job measured, where it measures something.
+	Value *float64 `json:"value,omitempty"`
 }
 
 // state is .full/state.json.
@@ -43,7 +46,7 @@ func main() {
 	fuzz := flag.Duration("fuzz", time.Minute, "time for each fuzz target")
 	summary := flag.String("summary", "docs/full.md", "file for the summary of a whole run, - for none")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *list, *match, *fresh, *fuzz, *summary); err != nil {
 		fmt.Fprintln(os.Stderr, "full:", err)
@@ -88,6 +91,7 @@ func run(ctx context.Context, list bool, match string, fresh bool, fuzz time.Dur
 		}
 	}
 	failed := 0
+	t0 := time.Now()
 	for i := range todo {
 		if err := r.one(todo, i); err != nil {
 			return err
@@ -101,7 +105,7 @@ func run(ctx context.Context, list bool, match string, fresh bool, fuzz time.Dur
 			return err
 		}
 	}
-	fmt.Printf("%d jobs run, %d failed, %d were done\n", len(todo), failed, done)
+	fmt.Printf("%d jobs run in %.1f minutes, %d failed, %d were done\n", len(todo), time.Since(t0).Minutes(), failed, done)
 	if failed > 0 {
 		return fmt.Errorf("%d jobs failed, logs are in %s/", failed, stateDir)
 	}
@@ -114,7 +118,13 @@ type runner struct {
 	shared string // "" where there is none
 	fuzz   time.Duration
 	st     *state
-	mlc    string // the command, built on demand
+	mlc    string  // the command, built on demand
+	now    *result // of the job that runs
+}
+
+// measured keeps what the running job found out, and says it in its line.
+func (r *runner) measured(v float64, format string, a ...any) {
+	r.now.Value, r.now.Note = &v, fmt.Sprintf(format, a...)
 }
 
 // one runs todo[i], prints a line and keeps the result.
@@ -132,6 +142,7 @@ func (r *runner) one(todo []job, i int) error {
 	defer log.Close()
 	t0 := time.Now()
 	res := result{Status: "ok"}
+	r.now = &res
 	err = j.run(r, log)
 	res.Seconds = time.Since(t0).Seconds()
 	var miss missing

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"archive/zip"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,8 +21,9 @@ import (
 	"github.com/mlc-go/mlc/passes/quant"
 )
 
-// calibForms is what --calib takes. All are read a batch at a time.
-const calibForms = "a folder of test_data_set_*, npz:FILE, random:N"
+// calibForms is what --calib takes. Folders and npz files are read a batch at a
+// time, so that what calibration needs does not grow with them.
+const calibForms = "a folder of test_data_set_*, npz:FILE, random:N, FILE.csv[?target=NAME&...], idx:IMAGES,LABELS"
 
 // bindFlags reads --dim and --shape.
 func bindFlags(o *codegen.Options, dims, shapes []string) error {
@@ -46,10 +49,10 @@ func quantLine(out string, size int64, values int, worst quant.Layer, took time.
 }
 
 // openSamples reads calibration data for a model with these inputs, at most
-// limit samples (negative: all).
+// limit samples (0: all).
 func openSamples(spec string, in []conform.Port, batch, limit int) (quant.Samples, error) {
-	if limit < 0 {
-		limit = int(^uint(0) >> 1)
+	if limit <= 0 {
+		limit = math.MaxInt
 	}
 	kind, rest, has := strings.Cut(spec, ":")
 	switch {
@@ -62,9 +65,8 @@ func openSamples(spec string, in []conform.Port, batch, limit int) (quant.Sample
 	case has && kind == "npz":
 		return openNPZSamples(rest, in, batch, limit)
 	}
-	st, err := os.Stat(spec)
-	if err != nil || !st.IsDir() {
-		return nil, usage("data %q: want %s", spec, calibForms)
+	if st, err := os.Stat(spec); err != nil || !st.IsDir() {
+		return openDataSamples(spec, in, batch, limit)
 	}
 	dirs, err := filepath.Glob(filepath.Join(spec, "test_data_set_*"))
 	if err != nil {
@@ -210,6 +212,10 @@ func openNPZSamples(file string, in []conform.Port, batch, limit int) (quant.Sam
 		s.rows = append(s.rows, rows)
 		s.left = min(s.left, rows.Dims()[0])
 	}
+	if s.left == 0 {
+		s.done()
+		return nil, diag.In(file, diag.BadData, errors.New("the data set is empty"))
+	}
 	return s, nil
 }
 
@@ -262,6 +268,10 @@ func (s *npzSamples) Next() ([]tensor.Value, string, error) {
 		if err != nil {
 			s.done()
 			return nil, "", diag.In(s.file, diag.BadData, err)
+		}
+		if err := finiteRows(&t, s.in[i].Name, func(k int) string { return fmt.Sprintf("%s: row %d", s.file, s.at+k) }); err != nil {
+			s.done()
+			return nil, "", err
 		}
 		vals[i] = tensor.V(t)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/frontend/train"
@@ -18,8 +19,7 @@ type distillFlags struct {
 	retrain.Distillation
 }
 
-func (f *distillFlags) register(c *cobra.Command) {
-	s := c.Flags()
+func (f *distillFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.teacher, "teacher", "", "learn from the logits of a model `FILE` (.onnx, .mir) beside the labels")
 	s.Float64Var(&f.Temperature, "temp", retrain.DefaultTemperature, "`temperature` of the softmax over both logits")
 	s.Float64Var(&f.Alpha, "alpha", retrain.DefaultAlpha, "`share` of the teacher in the loss: 0 (labels alone) to 1 (the teacher alone)")
@@ -39,15 +39,17 @@ func (f *distillFlags) settle(c *cobra.Command) error {
 }
 
 func (a *app) distill() *cobra.Command {
-	f := &trainFlags{command: "distill", modelFlag: "student"}
-	c := &cobra.Command{
-		Use:   "distill --teacher TEACHER --student NAME|MODEL --data DATA -o OUT",
+	f := &trainFlags{modelFlag: "student"}
+	return a.trainer(f, &cobra.Command{
+		Use:   "distill --teacher TEACHER --student NAME[:ARGUMENTS]|MODEL --data DATA -o OUT",
 		Short: "Train a model on the logits of another beside the labels",
-		Args:  cobra.NoArgs,
-	}
-	f.register(c)
-	c.RunE = func(c *cobra.Command, args []string) error { return a.runTrain(c, f) }
-	return c
+		PreRunE: func(*cobra.Command, []string) error {
+			if f.teach.teacher == "" {
+				return usage("mlc distill: --teacher is missing")
+			}
+			return nil
+		},
+	})
 }
 
 // lesson is a run in which a teacher takes part.
@@ -74,8 +76,10 @@ type distillReport struct {
 
 // loadTeacher reads the teacher's file.
 func (j *trainJob) loadTeacher(ctx context.Context, a *app, f *trainFlags) error {
+	o := a.options()
+	o.Stop = codegen.StageImport
 	var err error
-	j.teacherModel, err = j.load(ctx, a, "teacher", f.teach.teacher)
+	j.teacherModel, err = j.load(ctx, a, "--teacher "+f.teach.teacher, f.teach.teacher, o)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
@@ -25,6 +26,19 @@ func TestDocsFresh(t *testing.T) {
 	have, err := os.ReadFile(file)
 	if err != nil || !bytes.Equal(have, want) {
 		t.Errorf("docs/cli.md is stale: go test ./tools/mlc/cli -run TestDocsFresh -update (%v)", err)
+	}
+}
+
+// docs/training.md tells what each model by name stands for.
+func TestModelsInDocs(t *testing.T) {
+	b, err := os.ReadFile("../../../docs/training.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range nn.Models() {
+		if !strings.Contains(string(b), "| `"+m.Spec()+"` |") {
+			t.Errorf("docs/training.md: no row for `%s`", m.Spec())
+		}
 	}
 }
 

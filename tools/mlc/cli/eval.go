@@ -213,6 +213,10 @@ func matchInputs(ins []runtime.Info, d data.Dataset) (from []int, fixed int, err
 			return nil, 0, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("data for input %q", in.Name), Have: fmt.Sprintf("fields %q", names), Want: "one of that name"}
 		}
 		f := fields[at]
+		if f.Target {
+			return nil, 0, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("input %q", in.Name), Have: "the target of the data",
+				Want: "a field that is none (?target=NAME says which the target is, none that there is none)"}
+		}
 		t := in.Type
 		ok := t.IsTensor() && t.DType == f.DType && (!t.Ranked() || len(t.Dims) == len(f.Dims)+1)
 		for k := 0; ok && t.Ranked() && k < len(f.Dims); k++ {

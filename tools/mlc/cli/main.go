@@ -40,7 +40,8 @@ type app struct {
 	json     bool
 	quiet    bool
 	verbose  bool
-	failed   bool // a comparison or threshold failed: exit 1
+	failed   bool   // a comparison or threshold failed: exit 1
+	kept     string // what an interrupted command has kept, for its last line
 }
 
 // exitInterrupted is the exit code after Ctrl-C.
@@ -54,6 +55,7 @@ func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 	a.in, a.out, a.err = in, out, errw
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C does not ask
 	root := a.root()
 	root.SetArgs(clangFlags(args))
 	root.SetIn(in)
@@ -66,7 +68,7 @@ func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 	case err == nil:
 		return 0
 	case ctx.Err() != nil:
-		fmt.Fprintln(errw, "mlc: interrupted")
+		fmt.Fprintln(errw, "mlc: interrupted"+a.kept)
 		return exitInterrupted
 	}
 	a.report(err)
@@ -147,7 +149,7 @@ func (a *app) root() *cobra.Command {
 	c.SetFlagErrorFunc(flagError)
 	c.AddCommand(a.build(), a.opt(), a.quantize(), a.prune(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(),
 		a.train(), a.distill(), a.eval(), a.data(),
-		a.targets(), a.passes(), a.ops(), a.kernels(), a.doctor(), a.version())
+		a.models(), a.targets(), a.passes(), a.ops(), a.kernels(), a.doctor(), a.version())
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	for _, s := range c.Commands() {

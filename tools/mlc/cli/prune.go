@@ -115,12 +115,6 @@ type finetuneReport struct {
 	runReport
 }
 
-// scoreReport is how good a model is.
-type scoreReport struct {
-	Loss number  `json:"loss"`
-	Top1 *number `json:"top1,omitempty"`
-}
-
 // pruneJob is one `mlc prune`.
 type pruneJob struct {
 	compileFlags
@@ -214,10 +208,11 @@ func (a *app) pruneModel(c *cobra.Command, p *pruneJob) error {
 		trainable(&imp)
 	}
 	job := &trainJob{}
-	if err := job.load(c.Context(), a, p.train.model, imp); err != nil {
+	defer job.close()
+	var err error
+	if job.model, err = job.load(c.Context(), a, "model "+p.train.model, p.train.model, imp); err != nil {
 		return err
 	}
-	defer job.close()
 	m, rep, fine, err := a.pruned(c, p, job)
 	if err != nil {
 		return diag.In(p.train.model, diag.Internal, err)
@@ -256,7 +251,7 @@ func (a *app) pruned(c *cobra.Command, p *pruneJob, job *trainJob) (*ir.Module, 
 		rep, err := apply(job.model, p.want.Config)
 		return job.model, rep, nil, err
 	}
-	if err := job.prepare(a, &p.train); err != nil {
+	if err := job.prepare(c.Context(), a, &p.train, nn.Spec{}); err != nil {
 		return nil, nil, nil, err
 	}
 	ctx, fine := c.Context(), &finetuneReport{}
@@ -277,15 +272,15 @@ func (a *app) pruned(c *cobra.Command, p *pruneJob, job *trainJob) (*ir.Module, 
 	if fine.Before, err = score(job.model); err != nil {
 		return nil, nil, nil, err
 	}
-	h, rep, err := a.learn(ctx, &p.train, job, &p.want)
+	t, err := a.learn(ctx, &p.train, job, &p.want)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if fine.After, err = score(h.Model); err != nil {
+	if fine.After, err = score(t.model); err != nil {
 		return nil, nil, nil, err
 	}
-	fine.runReport, err = a.ran(ctx, &p.train, job, h, h.Model)
-	return h.Model, rep, fine, err
+	fine.runReport, err = a.ran(ctx, &p.train, job, t.history, t.model)
+	return t.model, t.pruned, fine, err
 }
 
 // emitModule writes a module in its canonical form, or compiles it.

@@ -17,7 +17,7 @@ import (
 type quantFlags struct {
 	calib, method, activations string
 	keep                       []string
-	batch, threads             int
+	batch, samples, threads    int
 }
 
 func (f *quantFlags) register(c *cobra.Command) {
@@ -26,6 +26,7 @@ func (f *quantFlags) register(c *cobra.Command) {
 	s.StringVar(&f.method, "method", "minmax", "how ranges are `found`: minmax, percentile:99.99")
 	s.StringVar(&f.activations, "activation-type", "u8", "`type` of activations: u8, i8")
 	s.StringArrayVar(&f.keep, "keep", nil, "leave the node `NAME` float")
+	s.IntVar(&f.samples, "calib-samples", 0, "calibrate on `N` of the samples: the first of folders and npz files, else evenly spread; 0: all")
 	s.IntVar(&f.batch, "calib-batch", 16, "`samples` a run, where the model leaves the batch open")
 }
 
@@ -45,9 +46,16 @@ func (f *quantFlags) options(o codegen.Options, report bool) (codegen.QuantizeOp
 	if f.batch < 1 {
 		return q, usage("--calib-batch=%d: want 1 or more", f.batch)
 	}
-	q.Samples = func(in []conform.Port) (quant.Samples, error) { return openSamples(f.calib, in, f.batch, -1) }
+	if f.samples < 0 {
+		return q, usage("--calib-samples=%d: want 0 (all) or more", f.samples)
+	}
+	q.Samples = func(in []conform.Port) (quant.Samples, error) { return openSamples(f.calib, in, f.batch, f.samples) }
 	if report {
-		q.Compare = func(in []conform.Port) (quant.Samples, error) { return openSamples(f.calib, in, f.batch, compared) }
+		n := compared
+		if f.samples > 0 {
+			n = min(n, f.samples)
+		}
+		q.Compare = func(in []conform.Port) (quant.Samples, error) { return openSamples(f.calib, in, f.batch, n) }
 	}
 	return q, nil
 }

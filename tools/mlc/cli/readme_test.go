@@ -13,8 +13,8 @@ import (
 
 // fence is one block of code of a Markdown file.
 type fence struct {
-	lang, text string
-	line       int
+	file, lang, text string
+	line             int
 }
 
 func fences(t *testing.T, file string) []fence {
@@ -30,7 +30,7 @@ func fences(t *testing.T, file string) []fence {
 		n++
 		switch l := s.Text(); {
 		case strings.HasPrefix(l, "```") && cur == nil:
-			cur = &fence{lang: strings.TrimPrefix(l, "```"), line: n}
+			cur = &fence{file: filepath.Base(file), lang: strings.TrimPrefix(l, "```"), line: n}
 		case strings.HasPrefix(l, "```"):
 			out = append(out, *cur)
 			cur = nil
@@ -97,14 +97,7 @@ func prepare(t *testing.T, root, dir string) {
 	put("model.onnx", model)
 	put("testdata/models/digits.onnx", model)
 	put("vectors/model.onnx", model)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	put("bin/mlc", []byte("#!/usr/bin/env bash\nexec -a mlc '"+self+"' \"$@\"\n"))
-	if err := os.Chmod(filepath.Join(dir, "bin/mlc"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	commandOnPath(t, dir)
 	// A recorded set is made by the reference at -O0: here the commands are
 	// under test, not the values.
 	shell(t, dir, &fence{text: "mlc run model.onnx -O0 --random --out-dir vectors/test_data_set_0 --out-format pb\n" +
@@ -118,6 +111,21 @@ func main(%x: f32[1,1,28,28]) -> (%picture: f32[1,1,28,28]) {
 }
 `)
 	shell(t, dir, &fence{text: "rm -r vectors/in\nmlc run model.onnx -O0 -i vectors/test_data_set_0 --out-dir vectors/test_data_set_0 --out-format pb\n"})
+}
+
+// commandOnPath puts the command of this very tree into dir/bin.
+func commandOnPath(t *testing.T, dir string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bin/mlc"), []byte("#!/usr/bin/env bash\nexec -a mlc '"+self+"' \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // shell runs a block in dir with the command on the path; what only the go
@@ -139,7 +147,7 @@ func shell(t *testing.T, dir string, f *fence, extra ...string) string {
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	if err := c.Run(); err != nil {
-		t.Errorf("README.md:%d: %v\n%s%s%s", f.line, err, f.text, &out, &errs)
+		t.Errorf("%s:%d: %v\n%s%s%s", f.file, f.line, err, f.text, &out, &errs)
 	}
 	return out.String()
 }

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,7 @@ func TestMain(m *testing.M) {
 //	                         error must be one line "mlc: ..." without a full stop
 //	jsonhas PATH [VALUE]     standard output is one JSON object that has PATH ("a.b.0.c")
 //	pb FILE NAME LITERAL     write a TensorProto ("2x3xf32=1,2,3,4,5,6")
+//	npz FILE NAME=LITERAL... write arrays as numpy.savez does
 //	onnxop FILE OP           write a model of one node of that operator
 //	garbage FILE BYTES       write seeded random bytes
 //	flip FILE OFFSET         flip a bit; a negative offset counts from the end
@@ -61,7 +63,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"rc": cmdRC, "jsonhas": cmdJSONHas, "pb": cmdPB, "onnxop": cmdONNXOp,
+			"rc": cmdRC, "jsonhas": cmdJSONHas, "pb": cmdPB, "npz": cmdNPZ, "onnxop": cmdONNXOp,
 			"garbage": cmdGarbage, "flip": cmdFlip, "cut": cmdCut,
 		},
 	})
@@ -140,6 +142,37 @@ func cmdPB(ts *testscript.TestScript, neg bool, args []string) {
 	b, err := tensor.EncodePB(args[1], tensor.V(t))
 	ts.Check(err)
 	write(ts, args[0], b)
+}
+
+func cmdNPZ(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, 100, "npz FILE NAME=LITERAL...")
+	var arrays []tensor.Named
+	for _, s := range args[1:] {
+		name, lit, _ := strings.Cut(s, "=")
+		t, err := tensor.ParseLiteral(lit, dtype.F32, nil)
+		ts.Check(err)
+		arrays = append(arrays, tensor.Named{Name: name, Tensor: t})
+	}
+	b, err := npzBytes(arrays)
+	ts.Check(err)
+	write(ts, args[0], b)
+}
+
+// npzBytes is a file as numpy.savez writes it.
+func npzBytes(arrays []tensor.Named) ([]byte, error) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, a := range arrays {
+		w, err := z.Create(a.Name + ".npy")
+		if err == nil {
+			err = tensor.WriteNPY(w, a.Tensor)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	err := z.Close()
+	return b.Bytes(), err
 }
 
 func write(ts *testscript.TestScript, file string, b []byte) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mlc-go/mlc/backend/target"
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/passes/pass"
 	"github.com/mlc-go/mlc/runtime/cpu"
@@ -165,7 +166,7 @@ func (a *app) opDoc(name string) error {
 		for _, o := range a.reg.Ops.All() {
 			names = append(names, o.FullName())
 		}
-		return usage("no operator %q%s", name, didYouMean(name, names, "`mlc ops` lists them"))
+		return usage("no operator %q%s", name, diag.DidYouMean(name, names, "`mlc ops` lists them"))
 	}
 	if a.json {
 		return a.emit("op/1", statusOf(d))
@@ -221,7 +222,7 @@ func (a *app) kernels() *cobra.Command {
 				for _, d := range a.reg.Kernels.All() {
 					ids = append(ids, d.ID)
 				}
-				return usage("no kernel begins with %q%s", args[0], didYouMean(args[0], ids, "`mlc kernels` lists them"))
+				return usage("no kernel begins with %q%s", args[0], diag.DidYouMean(args[0], ids, "`mlc kernels` lists them"))
 			}
 			if a.json {
 				return a.emit("kernels/1", map[string]any{"kernels": list})

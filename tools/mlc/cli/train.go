@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,24 +13,21 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/frontend/train"
-	"github.com/mlc-go/mlc/ir"
-	"github.com/mlc-go/mlc/ir/diag"
-	"github.com/mlc-go/mlc/ir/text"
-	"github.com/mlc-go/mlc/passes/prune"
 	"github.com/mlc-go/mlc/passes/retrain"
 )
 
-// trainFlags are what `mlc train` takes, as written.
+// trainFlags are what commands that train take, as written.
 type trainFlags struct {
+	modelFlag                 string // what the model's flag is called; "" for an argument
 	model, data, val, prune   string
 	valSplit                  float64
 	out                       string
 	loss, optimizer, sched    string
+	precision                 string
+	freezeRanges              float64
 	momentum                  float64
 	metrics                   []string
 	augment                   string
@@ -42,29 +36,50 @@ type trainFlags struct {
 	checkpoint, log, progress string
 	config                    train.Config // fields whose flags are plain numbers
 	seed                      uint64
+	teach                     distillFlags
 }
+
+// What --precision takes.
+const (
+	precisionFloat = "fp32"
+	precisionQAT   = "qat-int8"
+)
 
 // checkpointFile is the name of the checkpoint in its folder.
 const checkpointFile = "train.ckpt"
 
 func (a *app) train() *cobra.Command {
-	f := &trainFlags{}
-	c := &cobra.Command{
-		Use:   "train --model NAME|MODEL --data DATA -o OUT",
+	return a.trainer(&trainFlags{modelFlag: "model"}, &cobra.Command{
+		Use:   "train --model NAME[:ARGUMENTS]|MODEL --data DATA -o OUT",
 		Short: "Train a model by name, or an imported one, on a data set",
-		Args:  cobra.NoArgs,
-	}
-	var names []string
-	for _, m := range nn.Models() {
-		names = append(names, m.Name)
-	}
+		Long:  trainHelp(),
+	})
+}
+
+// trainer makes c a command that trains one model and writes it.
+func (a *app) trainer(f *trainFlags, c *cobra.Command) *cobra.Command {
+	c.Args = cobra.NoArgs
 	s := c.Flags()
-	s.StringVar(&f.model, "model", "", "`NAME` ("+strings.Join(names, ", ")+") or a model file to go on with (.onnx, .mir)")
+	s.StringVar(&f.model, f.modelFlag, "", "`NAME` ("+strings.Join(modelNames(), ", ")+"), NAME:ARGUMENTS (`mlc models` lists them) or a model file to go on with (.onnx, .mir)")
 	s.StringVarP(&f.out, "output", "o", "", "write the model to `OUT` (.onnx, .mir, .mlc)")
 	s.StringVar(&f.prune, "prune", "", "leave out more and more in training: `SPEC`, flags of mlc prune as a list: sparsity=0.7,scope=global,begin=0.2")
+	s.StringVar(&f.precision, "precision", precisionFloat, "`precision` trained for: fp32; qat-int8: a trained model goes on with fake quantization and is written with QuantizeLinear and DequantizeLinear")
+	s.Float64Var(&f.freezeRanges, "freeze-ranges", 0, "with qat-int8, the `share` of the run, at its end, in which ranges stay as they are (default: the last epoch, or 0.3 of one)")
 	f.register(s)
 	c.RunE = func(c *cobra.Command, args []string) error { return a.runTrain(c, f) }
 	return c
+}
+
+// trainHelp is the long help: the models by name.
+func trainHelp() string {
+	var b strings.Builder
+	b.WriteString("Train a model by name, or an imported one, on a data set.\n\nThe models by name stand for\n\n")
+	for _, m := range nn.Models() {
+		fmt.Fprintf(&b, "  %s\n        %s\n", m.Spec(), m.Doc)
+	}
+	b.WriteString("\nNAME:ARGUMENTS sets others (mlp:128,64,dropout=0.1); `mlc models` tells what they mean.\n" +
+		"docs/training.md has the forms of data, and examples.")
+	return b.String()
 }
 
 // register declares what every command takes that trains.
@@ -89,11 +104,12 @@ func (f *trainFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.fit.Fill, "fill", "mean", "what stands for a missing number: "+strings.Join(data.Fills, ", "))
 	s.Uint64Var(&f.seed, "seed", 1, "`seed` of weights, order, split and augmentation")
 	s.IntVar(&f.threads, "threads", 0, "`threads` to use; 0: all. The result does not depend on it")
-	s.StringVar(&f.checkpoint, "checkpoint", "", "keep a checkpoint in `DIR`, written after each epoch")
+	s.StringVar(&f.checkpoint, "checkpoint", "", "keep a checkpoint in `DIR`, written after each epoch and when interrupted")
 	s.IntVar(&f.config.Every, "checkpoint-steps", 0, "write it every `N` steps too; 0: no")
 	s.BoolVar(&f.config.Resume, "resume", false, "go on from the checkpoint where there is one: with the same bits as if never stopped")
 	s.StringVar(&f.log, "log", "", "write history.json and curves.svg to `DIR` after each epoch")
 	s.StringVar(&f.progress, "progress", "auto", "progress on standard error: auto (a bar on a terminal, else plain), plain, json, none")
+	f.teach.register(s)
 }
 
 // list is the values of an enumeration for help.
@@ -166,21 +182,40 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 		return err
 	}
 	f.config.Seed = f.seed
-	return nil
+	return f.teach.settle(c)
+}
+
+// settleModel checks the flags of a trainer.
+func (f *trainFlags) settleModel(c *cobra.Command) error {
+	byName := slices.Contains(modelNames(), strings.SplitN(f.model, ":", 2)[0])
+	switch {
+	case f.model == "":
+		return usage("mlc %s: --%s is missing", c.Name(), f.modelFlag)
+	case f.data == "":
+		return usage("mlc %s: --data is missing", c.Name())
+	case f.out == "" || f.out == "-":
+		return usage("mlc %s: -o is missing: want a file (.onnx, .mir, .mlc)", c.Name())
+	case !slices.Contains([]string{".onnx", ".mir", ".mlc"}, filepath.Ext(f.out)):
+		return usage("-o %s: want a suffix of .onnx, .mir, .mlc", f.out)
+	case f.precision != precisionFloat && f.precision != precisionQAT:
+		return usage("--precision=%s: unknown (have %s, %s)", f.precision, precisionFloat, precisionQAT)
+	case f.precision == precisionFloat && c.Flags().Changed("freeze-ranges"):
+		return usage("--freeze-ranges: want --precision %s", precisionQAT)
+	case !(f.freezeRanges >= 0 && f.freezeRanges <= 1):
+		return usage("--freeze-ranges %v: want 0 to 1", f.freezeRanges)
+	case f.precision == precisionQAT && byName:
+		return usage("--precision %s: want a trained model file to go on with, not a new %s", precisionQAT, f.model)
+	case f.precision == precisionQAT && f.prune != "":
+		return usage("--precision %s and --prune: want one of them", precisionQAT)
+	}
+	if !c.Flags().Changed("freeze-ranges") {
+		f.freezeRanges = -1
+	}
+	return f.settle(c)
 }
 
 func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
-	switch {
-	case f.model == "":
-		return usage("mlc train: --model is missing")
-	case f.data == "":
-		return usage("mlc train: --data is missing")
-	case f.out == "" || f.out == "-":
-		return usage("mlc train: -o is missing: want a file (.onnx, .mir, .mlc)")
-	case !slices.Contains([]string{".onnx", ".mir", ".mlc"}, filepath.Ext(f.out)):
-		return usage("-o %s: want a suffix of .onnx, .mir, .mlc", f.out)
-	}
-	if err := f.settle(c); err != nil {
+	if err := f.settleModel(c); err != nil {
 		return err
 	}
 	var p *retrain.Pruning
@@ -197,248 +232,9 @@ func (a *app) runTrain(c *cobra.Command, f *trainFlags) error {
 		return err
 	}
 	defer job.close()
-	h, rep, err := a.learn(ctx, f, job, p)
+	t, err := a.learn(ctx, f, job, p)
 	if err != nil {
 		return err
 	}
-	return a.finishTrain(ctx, f, job, h, rep, t0)
-}
-
-// learn runs a job, pruning as p says unless it is nil, with progress and log.
-func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrain.Pruning) (h *train.History, rep *prune.Report, err error) {
-	for _, dir := range []string{f.checkpoint, f.log} {
-		if dir == "" {
-			continue
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, nil, diag.In(dir, diag.Usage, err)
-		}
-	}
-	cfg := f.config
-	cfg.Ops = a.reg.Ops
-	if f.checkpoint != "" {
-		cfg.Checkpoint = filepath.Join(f.checkpoint, checkpointFile)
-	}
-	bar := newProgress(a, f.progress)
-	cfg.OnStep = func(s train.Progress, _ ir.Exec) error { bar.step(s); return nil }
-	var log []epochReport
-	cfg.OnEpoch = func(e train.Epoch) error {
-		r := reportOf(e, cfg.Loss)
-		bar.epoch(r, cfg.Epochs)
-		if f.log == "" {
-			return nil
-		}
-		if log == nil && e.N > 1 { // a resumed run is told its own part only
-			log = readLog(f.log, e.N-1)
-		}
-		log = append(log, r)
-		return writeLog(f.log, cfg.Loss, log)
-	}
-	exec := codegen.NewExecutor(a.options(), f.threads)
-	if p != nil {
-		h, rep, err = retrain.Prune(ctx, exec, job.model, job.train, job.val, cfg, *p)
-	} else {
-		h, err = train.Fit(ctx, exec, job.model, job.train, job.val, cfg)
-	}
-	bar.done()
-	if err == nil && f.log != "" {
-		err = writeLog(f.log, cfg.Loss, epochReports(h.Epochs, cfg.Loss))
-	}
-	return h, rep, err
-}
-
-// trainReport is what `mlc train --json` prints.
-type trainReport struct {
-	Model      string `json:"model"`
-	Output     string `json:"output"`
-	Bytes      int64  `json:"bytes"`
-	Parameters int    `json:"parameters"`
-	runReport
-	Prune   *prune.Report `json:"prune,omitempty"`
-	Seconds float64       `json:"seconds"`
-}
-
-// runReport is what a report says of a training run.
-type runReport struct {
-	Samples    int               `json:"samples"`
-	ValSamples int               `json:"val_samples"`
-	Seed       uint64            `json:"seed"`
-	Threads    int               `json:"threads"`
-	Epochs     []epochReport     `json:"epochs"`
-	Best       int               `json:"best_epoch"`
-	Stopped    string            `json:"stopped,omitempty"`
-	Resumed    bool              `json:"resumed,omitempty"`
-	Metrics    map[string]number `json:"metrics,omitempty"`
-}
-
-// epochReport is an epoch in reports and logs.
-type epochReport struct {
-	Epoch   int     `json:"epoch"`
-	Loss    number  `json:"loss"`
-	Top1    *number `json:"top1,omitempty"`
-	ValLoss *number `json:"val_loss,omitempty"`
-	ValTop1 *number `json:"val_top1,omitempty"`
-	LR      number  `json:"lr"`
-	Seconds number  `json:"seconds"`
-}
-
-func reportOf(e train.Epoch, loss train.Loss) epochReport {
-	num := func(v float64) *number { n := number(v); return &n }
-	r := epochReport{Epoch: e.N, Loss: number(e.Loss), LR: number(e.LR), Seconds: number(e.Took.Seconds())}
-	if loss == train.CrossEntropy {
-		r.Top1 = num(e.Top1)
-	}
-	if e.Val != nil {
-		r.ValLoss = num(e.Val.Loss)
-		if loss == train.CrossEntropy {
-			r.ValTop1 = num(e.Val.Top1)
-		}
-	}
-	return r
-}
-
-func epochReports(es []train.Epoch, loss train.Loss) []epochReport {
-	out := []epochReport{}
-	for _, e := range es {
-		out = append(out, reportOf(e, loss))
-	}
-	return out
-}
-
-// ran reports a run, with the metrics of its result m.
-func (a *app) ran(ctx context.Context, f *trainFlags, job *trainJob, h *train.History, m *ir.Module) (runReport, error) {
-	r := runReport{Samples: job.train.Len(), Seed: f.seed, Threads: f.threads,
-		Epochs: epochReports(h.Epochs, f.config.Loss), Best: h.Best, Stopped: h.Stopped, Resumed: h.Resumed}
-	if job.val != nil {
-		r.ValSamples = job.val.Len()
-	}
-	if len(f.metrics) > 0 {
-		s, err := a.scoreModule(ctx, m, job.val, f.metrics, f.threads)
-		if err != nil {
-			return r, err
-		}
-		r.Metrics = scoreMap(s)
-	}
-	return r, nil
-}
-
-// text is the run for people.
-func (r *runReport) text(f *trainFlags) string {
-	line := fmt.Sprintf("%d samples, %d epochs", r.Samples, len(r.Epochs))
-	if n := r.Best; n > 0 && n <= len(r.Epochs) {
-		e := r.Epochs[len(r.Epochs)-1]
-		if f.config.Patience > 0 {
-			e = r.Epochs[n-1]
-			line += fmt.Sprintf(", best %d", n)
-		}
-		line += ", " + e.text()
-	}
-	for _, m := range f.metrics {
-		line += fmt.Sprintf(", %s %.4f", m, float64(r.Metrics[m]))
-	}
-	if r.Stopped != "" {
-		line += ", stopped: " + r.Stopped
-	}
-	return line
-}
-
-func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, h *train.History, rep *prune.Report, began time.Time) error {
-	m := h.Model
-	run, err := a.ran(ctx, f, job, h, m)
-	if err != nil {
-		return err
-	}
-	size, err := a.writeModel(ctx, m, f.out)
-	if err != nil {
-		return err
-	}
-	r := trainReport{Model: f.model, Output: f.out, Bytes: size, runReport: run, Prune: rep, Seconds: time.Since(began).Seconds()}
-	for _, w := range train.Weights(m) {
-		if !w.Statistic {
-			r.Parameters += w.Value.Node.Const.Len()
-		}
-	}
-	if a.json {
-		return a.emit("train/1", r)
-	}
-	if a.quiet {
-		return nil
-	}
-	if rep != nil {
-		a.printPruned(rep, "pruned:")
-	}
-	fmt.Fprintf(a.out, "%s: %s, %s parameters, %s, %.1f s\n", r.Output, bytesText(size), countText(int64(r.Parameters)), run.text(f), r.Seconds)
-	return nil
-}
-
-// text is the numbers of an epoch for people.
-func (e *epochReport) text() string {
-	s := fmt.Sprintf("loss %.4f", float64(e.Loss))
-	if e.Top1 != nil {
-		s += fmt.Sprintf(", top1 %.2f %%", 100*float64(*e.Top1))
-	}
-	if e.ValLoss != nil {
-		s += fmt.Sprintf(", validation loss %.4f", float64(*e.ValLoss))
-	}
-	if e.ValTop1 != nil {
-		s += fmt.Sprintf(", top1 %.2f %%", 100*float64(*e.ValTop1))
-	}
-	return s
-}
-
-// writeModel writes a module by the file's suffix: .onnx and .mir as it is,
-// so that it can be trained and compressed further, .mlc compiled.
-func (a *app) writeModel(ctx context.Context, m *ir.Module, file string) (int64, error) {
-	switch filepath.Ext(file) {
-	case ".onnx":
-		return atomicWrite(file, func(w io.WriteSeeker) error { return onnx.Export(w, m, onnx.Options{Opset: onnx.DefaultOpset}) })
-	case ".mir":
-		return atomicWrite(file, func(w io.WriteSeeker) error { return text.Print(w, m) })
-	}
-	art, err := codegen.Build(ctx, codegen.Graph(m), a.options())
-	if err != nil {
-		return 0, err
-	}
-	defer art.Close()
-	return atomicWrite(file, func(w io.WriteSeeker) error { _, err := art.Write(w); return err })
-}
-
-// historyFile and curvesFile are what --log writes.
-const (
-	historyFile = "history.json"
-	curvesFile  = "curves.svg"
-)
-
-// history is the form of historyFile.
-type history struct {
-	Schema string        `json:"schema"`
-	Loss   train.Loss    `json:"loss"`
-	Epochs []epochReport `json:"epochs"`
-}
-
-// writeLog writes the history and the curves, each whole or not at all.
-func writeLog(dir string, loss train.Loss, es []epochReport) error {
-	b, err := json.MarshalIndent(history{"mlc.history/1", loss, es}, "", "\t")
-	if err != nil {
-		return err
-	}
-	put := func(name string, body []byte) error {
-		_, err := atomicWrite(filepath.Join(dir, name), func(w io.WriteSeeker) error { _, err := w.Write(body); return err })
-		return err
-	}
-	if err := put(historyFile, append(b, '\n')); err != nil {
-		return err
-	}
-	return put(curvesFile, curvesSVG(es))
-}
-
-// readLog gives the first n epochs that an earlier part of the run wrote; none
-// where they cannot be read: the log is written whole when the run ends.
-func readLog(dir string, n int) []epochReport {
-	b, err := os.ReadFile(filepath.Join(dir, historyFile))
-	var h history
-	if err != nil || json.Unmarshal(b, &h) != nil || len(h.Epochs) < n {
-		return nil
-	}
-	return h.Epochs[:n]
+	return a.finishTrain(c, f, job, t, t0)
 }

@@ -2,9 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 
+	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/frontend/train"
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/passes/prune"
 	"github.com/mlc-go/mlc/passes/retrain"
 )
 
@@ -14,9 +21,99 @@ type trained struct {
 	model            *ir.Module    // to be written
 	float            *ir.Module    // the same with float weights
 	before, afterQAT *train.Scores // of the float model at first and of the quantized one; nil without quantization or data
+	pruned           *prune.Report // nil: nothing was left out
 }
 
-func fitFloat(ctx context.Context, exec ir.Executor, _ *trainFlags, job *trainJob, c train.Config) (*trained, error) {
+// learn runs a job, with the teacher that it has, pruning as p says unless it
+// is nil, with progress and log.
+func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrain.Pruning) (*trained, error) {
+	for _, dir := range []string{f.checkpoint, f.log} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, diag.In(dir, diag.Usage, err)
+		}
+	}
+	bar := newProgress(a, f.progress)
+	cfg := a.watched(f, bar)
+	exec := codegen.NewExecutor(a.options(), f.threads)
+	run := job
+	if job.lesson != nil {
+		var err error
+		if cfg, run, err = job.lesson.begin(ctx, exec, job, cfg, bar); err != nil {
+			return nil, err
+		}
+	}
+	t, err := fit(ctx, exec, f, run, cfg, p)
+	bar.done()
+	if err != nil {
+		a.keeps(f, err)
+		return nil, err
+	}
+	if f.checkpoint != "" {
+		a.kept = " after the last epoch; " + cfg.Checkpoint + " keeps it, the same command with --resume writes the model"
+	}
+	if f.precision == precisionQAT {
+		if err := t.score(ctx, exec, job, f.config, a.reg.Ops); err != nil {
+			return nil, err
+		}
+	}
+	if job.lesson != nil {
+		if err := job.lesson.end(ctx, exec, job, t.model); err != nil {
+			return nil, err
+		}
+	}
+	if f.log != "" {
+		return t, writeLog(f.log, cfg.Loss, epochReports(t.history.Epochs, cfg.Loss))
+	}
+	return t, nil
+}
+
+// watched is the flags' configuration, of a run that is shown and logged.
+func (a *app) watched(f *trainFlags, bar *progress) train.Config {
+	cfg := f.config
+	cfg.Ops = a.reg.Ops
+	if f.checkpoint != "" {
+		cfg.Checkpoint = filepath.Join(f.checkpoint, checkpointFile)
+	}
+	cfg.OnStep = func(s train.Progress, _ ir.Exec) error { bar.step(s); return nil }
+	var log []epochReport
+	cfg.OnEpoch = func(e train.Epoch) error {
+		r := reportOf(e, cfg.Loss)
+		bar.epoch(r, cfg.Epochs)
+		if f.log == "" {
+			return nil
+		}
+		if log == nil && e.N > 1 { // a resumed run is told its own part only
+			log = readLog(f.log, e.N-1)
+		}
+		log = append(log, r)
+		return writeLog(f.log, cfg.Loss, log)
+	}
+	return cfg
+}
+
+// fit trains: for int8, pruning, or as the model is.
+func fit(ctx context.Context, exec ir.Executor, f *trainFlags, job *trainJob, c train.Config, p *retrain.Pruning) (*trained, error) {
+	switch {
+	case f.precision == precisionQAT:
+		q := retrain.QATConfig{Train: c}
+		if f.freezeRanges >= 0 {
+			q.Frozen = &f.freezeRanges
+		}
+		r, err := retrain.QAT(ctx, exec, job.model, job.train, job.val, q)
+		if err != nil {
+			return nil, err
+		}
+		return &trained{history: r.History, model: r.Module, float: r.Float}, nil
+	case p != nil:
+		h, rep, err := retrain.Prune(ctx, exec, job.model, job.train, job.val, c, *p)
+		if err != nil {
+			return nil, err
+		}
+		return &trained{history: h, model: h.Model, float: h.Model, pruned: rep}, nil
+	}
 	h, err := train.Fit(ctx, exec, job.model, job.train, job.val, c)
 	if err != nil {
 		return nil, err
@@ -24,30 +121,45 @@ func fitFloat(ctx context.Context, exec ir.Executor, _ *trainFlags, job *trainJo
 	return &trained{history: h, model: h.Model, float: h.Model}, nil
 }
 
-// fitQAT trains for int8, scoring the model as it was given and the quantized
-// one.
-func fitQAT(ctx context.Context, exec ir.Executor, f *trainFlags, job *trainJob, c train.Config) (*trained, error) {
-	t := &trained{}
-	score := func(m *ir.Module) (*train.Scores, error) {
-		if job.val == nil {
-			return nil, nil
-		}
-		s, err := train.Evaluate(ctx, exec, m, job.val, c)
+// score scores the model that the job began with and the one that came out.
+func (t *trained) score(ctx context.Context, exec ir.Executor, job *trainJob, c train.Config, ops *ir.OpSet) error {
+	if job.val == nil {
+		return nil
+	}
+	of := func(m *ir.Module) (*train.Scores, error) {
+		s, err := train.Evaluate(ctx, exec, m, job.val, train.Config{Loss: c.Loss, Label: c.Label, Batch: c.Batch, Ops: ops})
 		return &s, err
 	}
 	var err error
-	if t.before, err = score(job.model); err != nil {
-		return nil, err
+	if t.before, err = of(job.model); err != nil {
+		return err
 	}
-	q := retrain.QATConfig{Train: c}
-	if f.freezeRanges >= 0 {
-		q.Frozen = &f.freezeRanges
+	t.afterQAT, err = of(t.model)
+	return err
+}
+
+// keeps notes, for the last line of an interrupted command, where training was
+// and what has become of it.
+func (a *app) keeps(f *trainFlags, err error) {
+	var i *train.Interrupted
+	if !errors.As(err, &i) {
+		return
 	}
-	r, err := retrain.QAT(ctx, exec, job.model, job.train, job.val, q)
-	if err != nil {
-		return nil, err
+	where := fmt.Sprintf(" after epoch %d", i.Epoch)
+	if i.Step > 0 {
+		where = fmt.Sprintf(" in epoch %d after step %d of %d", i.Epoch+1, i.Step, i.Steps)
 	}
-	t.history, t.model, t.float = r.History, r.Module, r.Float
-	t.afterQAT, err = score(r.Module)
-	return t, err
+	switch {
+	case i.Epoch+i.Step == 0:
+		where = " before the first step"
+	case i.Kept != "" && f.config.Resume:
+		where += "; " + i.Kept + " keeps it, the same command goes on from there"
+	case i.Kept != "":
+		where += "; " + i.Kept + " keeps it, the same command with --resume goes on from there"
+	case f.checkpoint != "":
+		where += fmt.Sprintf("; nothing is kept, %s is still that of an earlier run", filepath.Join(f.checkpoint, checkpointFile))
+	default:
+		where += "; nothing is kept (--checkpoint DIR would)"
+	}
+	a.kept = where
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
-	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
 
@@ -23,29 +22,51 @@ const metaClasses = "mlc.classes"
 
 // trainJob is a model with its data: the model takes what the data give.
 type trainJob struct {
-	model      *ir.Module
-	train, val data.Dataset
-	close      func() error
+	model        *ir.Module
+	train, val   data.Dataset
+	teacherModel *ir.Module // nil: nobody teaches
+	lesson       *lesson    // nil likewise
+	opened       []func() error
+}
+
+// onClose lets f be called by close.
+func (j *trainJob) onClose(f func() error) { j.opened = append(j.opened, f) }
+
+// close lets go of models and files, the latest first.
+func (j *trainJob) close() {
+	for _, f := range slices.Backward(j.opened) {
+		f()
+	}
+}
+
+// scored is the data that the result is judged by.
+func (j *trainJob) scored() data.Dataset {
+	if j.val != nil {
+		return j.val
+	}
+	return j.train
 }
 
 // trainJob reads the data and makes the model. A model that is loaded to be
 // pruned is brought into the form that pruning wants.
 func (a *app) trainJob(ctx context.Context, f *trainFlags, pruned bool) (*trainJob, error) {
-	j := &trainJob{close: func() error { return nil }}
-	if !slices.ContainsFunc(nn.Models(), func(m nn.Model) bool { return m.Name == f.model }) {
-		if err := a.knownModel(f.model); err != nil {
-			return nil, err
-		}
+	spec, named, err := namedModel("--"+f.modelFlag, f.model)
+	if err != nil {
+		return nil, err
+	}
+	j := &trainJob{}
+	if !named {
 		o := a.options()
 		o.Stop = codegen.StageImport
 		if pruned {
 			trainable(&o)
 		}
-		if err := j.load(ctx, a, f.model, o); err != nil {
-			return nil, err
-		}
+		j.model, err = j.load(ctx, a, "--"+f.modelFlag+" "+f.model, f.model, o)
 	}
-	if err := j.prepare(a, f); err != nil {
+	if err == nil {
+		err = j.prepare(ctx, a, f, spec)
+	}
+	if err != nil {
 		j.close()
 		return nil, err
 	}
@@ -59,10 +80,15 @@ func trainable(o *codegen.Options) {
 	o.Off = append(slices.Clone(o.Off), "dropout-inference", "cse")
 }
 
-// prepare reads the data and makes a model by name, unless one is loaded, that
-// takes them.
-func (j *trainJob) prepare(a *app, f *trainFlags) error {
+// prepare reads the data and makes the model of spec, unless one is loaded, so
+// that it takes them; and the teacher ready, if there is one.
+func (j *trainJob) prepare(ctx context.Context, a *app, f *trainFlags, spec nn.Spec) error {
 	named := j.model == nil
+	if f.teach.teacher != "" {
+		if err := j.loadTeacher(ctx, a, f); err != nil {
+			return err
+		}
+	}
 	if err := j.open(f); err != nil {
 		return err
 	}
@@ -76,10 +102,18 @@ func (j *trainJob) prepare(a *app, f *trainFlags) error {
 			return err
 		}
 	}
+	if j.teacherModel != nil {
+		if err := j.compileTeacher(ctx, a, f); err != nil {
+			return err
+		}
+	}
 	outputs := 1
 	if f.config.Loss == train.CrossEntropy {
 		if outputs, err = data.Classes(j.train); err != nil {
 			return err
+		}
+		if j.lesson != nil { // of which the data may lack some
+			outputs = max(outputs, j.lesson.teacher.Classes())
 		}
 	} else if len(target.Dims) > 0 {
 		outputs = target.Dims[len(target.Dims)-1]
@@ -89,7 +123,7 @@ func (j *trainJob) prepare(a *app, f *trainFlags) error {
 		if err != nil {
 			return diag.In(f.model, diag.Shape, err)
 		}
-	} else if err := j.build(a, f, outputs); err != nil {
+	} else if err := j.build(a, f, spec, outputs); err != nil {
 		return err
 	}
 	if f.config.Loss == train.CrossEntropy && target.Classes != nil {
@@ -112,29 +146,18 @@ func freeName(d data.Dataset, name string) string {
 	return name
 }
 
-// knownModel says whether a --model that is none by name is a file.
-func (a *app) knownModel(name string) error {
-	if fileExists(name) {
-		return nil
-	}
-	var names []string
-	for _, m := range nn.Models() {
-		names = append(names, m.Name)
-	}
-	return usage("--model %s: no such model or file%s", name, didYouMean(name, names, fmt.Sprintf("models by name are %v", names)))
-}
-
-// load imports a model to go on with.
-func (j *trainJob) load(ctx context.Context, a *app, file string, o codegen.Options) error {
+// load imports a model to go on with, or to learn from; what names it in
+// messages.
+func (j *trainJob) load(ctx context.Context, a *app, what, file string, o codegen.Options) (*ir.Module, error) {
 	if isArtifactFile(file) {
-		return usage("model %s: is compiled already; want the .onnx or .mir", file)
+		return nil, usage("%s: is compiled already; want the .onnx or .mir", what)
 	}
 	art, err := codegen.Build(ctx, a.source(file), o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	j.model, j.close = art.Module(), art.Close
-	return nil
+	j.onClose(art.Close)
+	return art.Module(), nil
 }
 
 // open reads training and validation data and settles the loss.
@@ -142,6 +165,8 @@ func (j *trainJob) open(f *trainFlags) error {
 	var fields []data.Field
 	if j.model != nil {
 		fields = fieldsOf(j.model)
+	} else if j.teacherModel != nil {
+		fields = fieldsOf(j.teacherModel)
 	}
 	d, err := data.Open(f.data, data.Options{Seed: f.seed, Fields: fields})
 	if err != nil {
@@ -155,6 +180,13 @@ func (j *trainJob) open(f *trainFlags) error {
 		f.config.Loss = train.SquaredError
 		if d.Fields()[at].IsLabel() {
 			f.config.Loss = train.CrossEntropy
+		}
+	}
+	if j.teacherModel != nil { // its classes go by name
+		if names := namesOf(j.teacherModel); names != nil {
+			if d, err = data.WithClasses(d, names); err != nil {
+				return err
+			}
 		}
 	}
 	j.train = d
@@ -182,12 +214,12 @@ func (j *trainJob) open(f *trainFlags) error {
 }
 
 // build makes a model by name, with its preprocessing.
-func (j *trainJob) build(a *app, f *trainFlags, outputs int) error {
+func (j *trainJob) build(a *app, f *trainFlags, spec nn.Spec, outputs int) error {
 	p, err := data.Fit(j.train, f.fit)
 	if err != nil {
 		return diag.In(f.data, diag.BadData, err)
 	}
-	m, err := nn.Named(f.model, nn.Input{Dims: p.Dims}, outputs, nn.Options{Seed: f.seed, Ops: a.reg.Ops})
+	m, err := spec.Build(nn.Input{Dims: p.Dims}, outputs, nn.Options{Seed: f.seed, Ops: a.reg.Ops})
 	if err != nil {
 		return err
 	}
@@ -271,6 +303,15 @@ func fieldsOf(m *ir.Module) []data.Field {
 		}
 	}
 	return fs
+}
+
+// namesOf is classNames of a module.
+func namesOf(m *ir.Module) []string {
+	var meta []plan.Meta
+	for _, x := range m.Meta {
+		meta = append(meta, plan.Meta(x))
+	}
+	return classNames(meta)
 }
 
 // classNames reads the names of classes from metadata; nil: none.

@@ -9,22 +9,32 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/frontend/train"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes/prune"
 )
 
-// trainReport is what `mlc train --json` prints.
+// trainReport is what `mlc train --json` and `mlc distill --json` print.
 type trainReport struct {
-	Model      string            `json:"model"`
-	Output     string            `json:"output"`
-	Bytes      int64             `json:"bytes"`
-	Parameters int               `json:"parameters"`
-	Precision  string            `json:"precision"`
-	Float      *scoreReport      `json:"float,omitempty"`     // the model as it was given, with --precision qat-int8
-	Quantized  *scoreReport      `json:"quantized,omitempty"` // the model as it is written
+	Model      string       `json:"model"`
+	Output     string       `json:"output"`
+	Bytes      int64        `json:"bytes"`
+	Parameters int          `json:"parameters"`
+	Precision  string       `json:"precision"`
+	Float      *scoreReport `json:"float,omitempty"`     // the model as it was given, with --precision qat-int8
+	Quantized  *scoreReport `json:"quantized,omitempty"` // the model as it is written
+	runReport
+	Prune   *prune.Report `json:"prune,omitempty"`
+	Seconds float64       `json:"seconds"`
+}
+
+// runReport is what a report says of a training run.
+type runReport struct {
 	Samples    int               `json:"samples"`
 	ValSamples int               `json:"val_samples"`
 	Seed       uint64            `json:"seed"`
@@ -34,7 +44,7 @@ type trainReport struct {
 	Stopped    string            `json:"stopped,omitempty"`
 	Resumed    bool              `json:"resumed,omitempty"`
 	Metrics    map[string]number `json:"metrics,omitempty"`
-	Seconds    float64           `json:"seconds"`
+	Distill    *distillReport    `json:"distillation,omitempty"`
 }
 
 // scoreReport is how good a model is on the validation data.
@@ -96,22 +106,12 @@ func epochReports(es []train.Epoch, loss train.Loss) []epochReport {
 	return out
 }
 
-func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, t *trained, took time.Duration) error {
-	m, h := t.model, t.history
-	size, err := a.writeModel(ctx, m, f.out)
-	if err != nil {
-		return err
-	}
-	r := trainReport{Model: f.model, Output: f.out, Bytes: size, Precision: f.precision, Float: scoresOf(t.before, f.config.Loss), Quantized: scoresOf(t.afterQAT, f.config.Loss), Samples: job.train.Len(), Seed: f.seed, Threads: f.threads,
-		Epochs: epochReports(h.Epochs, f.config.Loss), Best: h.Best, Stopped: h.Stopped, Resumed: h.Resumed, Seconds: took.Seconds()}
-	for _, w := range train.Weights(t.float) {
-		n := 1
-		for _, d := range w.Value.Node.Const.Dims {
-			n *= d
-		}
-		if !w.Statistic {
-			r.Parameters += n
-		}
+// ran reports a run, with the metrics of its result m.
+func (a *app) ran(ctx context.Context, f *trainFlags, job *trainJob, h *train.History, m *ir.Module) (runReport, error) {
+	r := runReport{Samples: job.train.Len(), Seed: f.seed, Threads: f.threads,
+		Epochs: epochReports(h.Epochs, f.config.Loss), Best: h.Best, Stopped: h.Stopped, Resumed: h.Resumed}
+	if job.lesson != nil {
+		r.Distill = &job.lesson.report
 	}
 	if job.val != nil {
 		r.ValSamples = job.val.Len()
@@ -119,18 +119,17 @@ func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, t *
 	if len(f.metrics) > 0 {
 		s, err := a.scoreModule(ctx, m, job.val, f.metrics, f.threads)
 		if err != nil {
-			return err
+			return r, err
 		}
 		r.Metrics = scoreMap(s)
 	}
-	if a.json {
-		return a.emit("train/1", r)
-	}
-	if a.quiet {
-		return nil
-	}
-	line := fmt.Sprintf("%s: %s, %s parameters, %d samples, %d epochs", r.Output, bytesText(size), countText(int64(r.Parameters)), r.Samples, len(r.Epochs))
-	if n := h.Best; n > 0 && n <= len(r.Epochs) {
+	return r, nil
+}
+
+// text is the run for people.
+func (r *runReport) text(f *trainFlags) string {
+	line := fmt.Sprintf("%d samples, %d epochs", r.Samples, len(r.Epochs))
+	if n := r.Best; n > 0 && n <= len(r.Epochs) {
 		e := r.Epochs[len(r.Epochs)-1]
 		if f.config.Patience > 0 {
 			e = r.Epochs[n-1]
@@ -138,17 +137,57 @@ func (a *app) finishTrain(ctx context.Context, f *trainFlags, job *trainJob, t *
 		}
 		line += ", " + e.text()
 	}
-	if r.Quantized != nil {
-		line += fmt.Sprintf(", float %s, int8 %s", r.Float.text(), r.Quantized.text())
-	}
 	for _, m := range f.metrics {
 		line += fmt.Sprintf(", %s %.4f", m, float64(r.Metrics[m]))
+	}
+	if r.Distill != nil {
+		line += ", " + r.Distill.text()
 	}
 	if r.Stopped != "" {
 		line += ", stopped: " + r.Stopped
 	}
+	return line
+}
+
+func (a *app) finishTrain(c *cobra.Command, f *trainFlags, job *trainJob, t *trained, began time.Time) error {
+	ctx := c.Context()
+	run, err := a.ran(ctx, f, job, t.history, t.model)
+	if err != nil {
+		return err
+	}
+	size, err := a.writeModel(ctx, t.model, f.out)
+	if err != nil {
+		return err
+	}
+	r := trainReport{Model: f.model, Output: f.out, Bytes: size, Parameters: parameters(t.float), Precision: f.precision,
+		Float: scoresOf(t.before, f.config.Loss), Quantized: scoresOf(t.afterQAT, f.config.Loss), runReport: run, Prune: t.pruned}
+	r.Seconds = time.Since(began).Seconds()
+	if a.json {
+		return a.emit(c.Name()+"/1", r)
+	}
+	if a.quiet {
+		return nil
+	}
+	if t.pruned != nil {
+		a.printPruned(t.pruned, "pruned:")
+	}
+	line := fmt.Sprintf("%s: %s, %s parameters, %s", r.Output, bytesText(size), countText(int64(r.Parameters)), run.text(f))
+	if r.Quantized != nil {
+		line += fmt.Sprintf(", float %s, int8 %s", r.Float.text(), r.Quantized.text())
+	}
 	fmt.Fprintf(a.out, "%s, %.1f s\n", line, r.Seconds)
 	return nil
+}
+
+// parameters counts the weights of a model that training learns.
+func parameters(m *ir.Module) int {
+	n := 0
+	for _, w := range train.Weights(m) {
+		if !w.Statistic {
+			n += w.Value.Const().Len()
+		}
+	}
+	return n
 }
 
 // text is the numbers of an epoch for people.
