@@ -13,6 +13,7 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/frontend/train"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -82,7 +83,7 @@ func pruneSpec(spec string) (*retrain.Pruning, error) {
 			return nil, usage("--prune %s: want a list of KEY=VALUE: sparsity=0.7,scope=global", item)
 		}
 		if s.Lookup(k) == nil {
-			return nil, usage("--prune %s: no such key%s", item, didYouMean(k, keys, "have "+strings.Join(keys, ", ")))
+			return nil, usage("--prune %s: no such key%s", item, diag.DidYouMean(k, keys, "have "+strings.Join(keys, ", ")))
 		}
 		if s.Changed(k) {
 			return nil, usage("--prune: %s stands twice", k)

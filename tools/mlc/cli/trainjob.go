@@ -13,6 +13,7 @@ import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
 
