@@ -28,10 +28,6 @@ import (
 	"github.com/mlc-go/mlc/passes/retrain"
 )
 
-var ctx = context.Background()
-
-func cpu(threads int) ir.Executor { return codegen.NewExecutor(codegen.Options{}, threads) }
-
 // lossOf builds the loss of d over student %s and teacher %q, labels %y, and
 // its gradient by %s.
 func lossOf(t *testing.T, d retrain.Distillation, dims ...shape.Dim) ir.Exec {

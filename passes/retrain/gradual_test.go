@@ -1,7 +1,6 @@
 package retrain_test
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/frontend/train"
@@ -28,8 +26,6 @@ import (
 	"github.com/mlc-go/mlc/passes/prune"
 	"github.com/mlc-go/mlc/passes/retrain"
 )
-
-var ctx = context.Background()
 
 // blobs are images whose class is the place of a bright spot.
 func blobs(t testing.TB, n int) data.Dataset {
@@ -67,8 +63,6 @@ func cnn(t testing.TB) *ir.Module {
 	}
 	return m
 }
-
-func cpu(threads int) ir.Executor { return codegen.NewExecutor(codegen.Options{}, threads) }
 
 // pruned trains and prunes, and looks at what comes out.
 func pruned(t *testing.T, x ir.Executor, m *ir.Module, tr, val data.Dataset, c train.Config, p retrain.Pruning) (*train.History, *prune.Report) {
@@ -410,7 +404,7 @@ func TestKilled(t *testing.T) {
 }
 
 // What cannot be done is refused before anything is trained.
-func TestRefused(t *testing.T) {
+func TestPruneRefuses(t *testing.T) {
 	set, m := blobs(t, 40), cnn(t)
 	empty, err := data.Subset(set, nil)
 	if err != nil {

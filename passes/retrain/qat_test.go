@@ -2,14 +2,12 @@ package retrain_test
 
 import (
 	"bytes"
-	"context"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/frontend/train"
@@ -25,10 +23,6 @@ import (
 	"github.com/mlc-go/mlc/passes/quant"
 	"github.com/mlc-go/mlc/passes/retrain"
 )
-
-var ctx = context.Background()
-
-func cpu(threads int) ir.Executor { return codegen.NewExecutor(codegen.Options{}, threads) }
 
 // patches are n pictures of 12x12 with noise, whose class is where a spot is.
 func patches(t testing.TB, n int, noise float64) data.Dataset {
@@ -54,9 +48,9 @@ func patches(t testing.TB, n int, noise float64) data.Dataset {
 	return d
 }
 
-// cnn has what quantization treats apart: BatchNorm, a residual sum, pools
+// qcnn has what quantization treats apart: BatchNorm, a residual sum, pools
 // that share a range, a depthwise convolution.
-func cnn(t testing.TB) *ir.Module {
+func qcnn(t testing.TB) *ir.Module {
 	t.Helper()
 	m, err := nn.Sequential(nn.Input{Dims: []int{1, 12, 12}}, nn.Options{Seed: 3},
 		nn.Conv2D(8, 3, nn.Pad(1), nn.NoBias()), nn.BatchNorm(), nn.Relu(), nn.MaxPool(2),
@@ -114,7 +108,7 @@ func run(t testing.TB, x ir.Executor, m *ir.Module, in tensor.Tensor) tensor.Ten
 // the output: in the interpreter and in the integer kernels.
 func TestQAT(t *testing.T) {
 	set := patches(t, 450, 0.6)
-	m := fit(t, cnn(t), set, train.Config{Optimizer: train.Adam, LR: 0.01, Epochs: 2, Batch: 30})
+	m := fit(t, qcnn(t), set, train.Config{Optimizer: train.Adam, LR: 0.01, Epochs: 2, Batch: 30})
 	before := print(t, m)
 	r := qat(t, cpu(2), m, set, set, retrain.QATConfig{Train: train.Config{Optimizer: train.Adam, LR: 0.001, Epochs: 2, Batch: 30}})
 	if print(t, m) != before {
@@ -180,7 +174,7 @@ func print(t testing.TB, m *ir.Module) string {
 // two.
 func TestQATResumes(t *testing.T) {
 	set := patches(t, 180, 0.6)
-	m := fit(t, cnn(t), set, train.Config{Optimizer: train.Adam, LR: 0.01, Batch: 30})
+	m := fit(t, qcnn(t), set, train.Config{Optimizer: train.Adam, LR: 0.01, Batch: 30})
 	conf := func() retrain.QATConfig {
 		return retrain.QATConfig{Train: train.Config{Optimizer: train.Adam, LR: 0.002, Epochs: 3, Batch: 30, Seed: 4}, Calibrate: 30}
 	}
@@ -315,7 +309,7 @@ func unbalance(t *testing.T, m *ir.Module, k float32) {
 // What cannot be done is said, and nothing comes out.
 func TestQATRefuses(t *testing.T) {
 	set := patches(t, 60, 0.5)
-	good := cnn(t)
+	good := qcnn(t)
 	half := 2.0
 	for name, c := range map[string]struct {
 		m    *ir.Module
