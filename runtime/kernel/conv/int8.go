@@ -33,9 +33,7 @@ var I8_generic = kernel.Desc{ID: "conv.i8.generic", Op: OpI8, Format: gemm.Forma
 func i8Generic(c *kernel.Call) (any, error) { return prepareI8(c, &gemm.Generic8) }
 
 // convolution8 is the state of a call. A unit of its work is one group of one
-// image, a product; column j of it is position j of the output laid over the
-// planes, whose rows are longer than the output's, so that a panel is always
-// 16 neighbours. What falls beyond a row of the output is dropped.
+// image, a product, whose columns planes8 says.
 type convolution8 struct {
 	g       geometry
 	planes  planes8
@@ -58,49 +56,6 @@ type worker8 struct {
 	edge  []uint8 // per thread of the job: 16 columns of every row
 	bytes []uint8 // per thread of the job: a row of results
 	each  int
-}
-
-// planes8 is how the input lies: for each channel, a plane for each remainder
-// (of row and column, modulo the strides) that some tap needs, one after the
-// other. Neighbouring outputs meet neighbours in one of them under one tap.
-type planes8 struct {
-	direct      bool // the input itself has this form
-	phases      [][2]int
-	rows, width int
-	size        int     // of a channel
-	taps        []int32 // per row of the product: offset from that of output (0, 0)
-	cols        int     // of the product
-}
-
-func newPlanes8(g *geometry) planes8 {
-	p := planes8{rows: g.oh + (g.kh-1)*g.dh/g.sh, width: g.ow + (g.kw-1)*g.dw/g.sw}
-	if g.pt == 0 && g.pl == 0 && g.sh == 1 && g.sw == 1 && p.rows <= g.h && p.width <= g.w {
-		p = planes8{direct: true, rows: g.h, width: g.w}
-	}
-	at := map[[2]int]int{}
-	var in []int32
-	for y := range g.kh {
-		for x := range g.kw {
-			ph := [2]int{y * g.dh % g.sh, x * g.dw % g.sw}
-			if _, ok := at[ph]; !ok {
-				at[ph] = len(p.phases)
-				p.phases = append(p.phases, ph)
-			}
-			in = append(in, int32((at[ph]*p.rows+y*g.dh/g.sh)*p.width+x*g.dw/g.sw))
-		}
-	}
-	p.size = len(p.phases) * p.rows * p.width
-	k := g.c / g.group * g.taps()
-	for c := range g.c / g.group {
-		for _, off := range in {
-			p.taps = append(p.taps, int32(c*p.size)+off)
-		}
-	}
-	for len(p.taps) < 4*gemm.Groups(k) { // weights of zero meet these
-		p.taps = append(p.taps, p.taps[0])
-	}
-	p.cols = (g.oh-1)*p.width + g.ow
-	return p
 }
 
 func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
@@ -144,7 +99,8 @@ func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
 	return s, nil
 }
 
-// edgeBytes is room for 16 columns of every row, read with care.
+// edgeBytes is room for 16 columns of every row, gathered by moves that run
+// over.
 func (s *convolution8) edgeBytes() int { return align64(16*len(s.planes.taps) + 16) }
 
 func align64(n int) int { return (n + 63) &^ 63 }
@@ -199,71 +155,85 @@ func (s *convolution8) unit(u, worker int) {
 	w.job.Run(p, scratch)
 }
 
-// Do implements pool.Task: it arranges a channel.
-func (w *worker8) Do(c, _ int) {
-	g, p := &w.s.g, &w.s.planes
-	src, dst := w.x[c*g.h*g.w:(c+1)*g.h*g.w], w.src[c*p.size:(c+1)*p.size]
-	zero := w.s.scale.Zero
-	for _, ph := range p.phases {
-		for y := range p.rows {
-			row := dst[:p.width]
-			dst = dst[p.width:]
-			iy := y*g.sh + ph[0] - g.pt
-			if iy < 0 || iy >= g.h {
-				fill(row, zero)
-				continue
-			}
-			w.s.quant.Arrange(row, src[iy*g.w:(iy+1)*g.w], g.sw, ph[1]-g.pl, zero)
-		}
-	}
-}
-
-func fill(b []uint8, v uint8) {
-	for i := range b {
-		b[i] = v
-	}
-}
-
 // Pack8 implements gemm.Packer8.
 func (w *worker8) Pack8(m *gemm.Micro8, panel []uint8, col, worker int) {
-	p := &w.s.planes
-	if !p.direct || col+16+int(p.taps[w.job.K-1]) <= len(w.src) {
-		m.Pack(panel, p.taps, &w.src[col], w.s.scale.Sign)
+	p, sign := &w.s.planes, w.s.scale.Sign
+	runs := p.panel(col / gemm.Panel)
+	if last := runs[len(runs)-1]; p.direct && int(last.off+p.top)+16 > len(w.src) {
+		// Whole vectors would read beyond the input.
+		m.Pack(panel, w.s.scale.Edge(len(p.taps)), w.gather(runs, worker, false), sign)
 		return
 	}
-	// The last panel would read beyond the input: it is copied first.
+	if len(runs) == 1 {
+		m.Pack(panel, p.taps, &w.src[runs[0].off], sign)
+		return
+	}
+	m.Pack(panel, w.s.scale.Edge(len(p.taps)), w.gather(runs, worker, true), sign)
+}
+
+// gather copies the 16 columns of a panel that lie in several runs, for every
+// tap, to where they lie one after the other. Whole moves run over, in w.src
+// and into what is written next.
+func (w *worker8) gather(runs []run, worker int, whole bool) *uint8 {
 	size := w.s.edgeBytes()
 	edge := w.edge[worker*size : (worker+1)*size]
-	rows := unsafe.Slice((*[16]uint8)(unsafe.Pointer(&edge[0])), len(p.taps))
-	for i, off := range p.taps {
-		copy(rows[i][:], w.src[min(len(w.src), col+int(off)):])
+	taps := w.s.planes.taps
+	if !whole {
+		for i, t := range taps {
+			for _, u := range runs {
+				copy(edge[16*i+int(u.at):16*i+int(u.at+u.n)], w.src[u.off+t:])
+			}
+		}
+		return &edge[0]
 	}
-	m.Pack(panel, w.s.scale.Edge(len(p.taps)), &edge[0], w.s.scale.Sign)
+	from, to := unsafe.Pointer(&w.src[0]), unsafe.Pointer(&edge[0])
+	for _, t := range taps {
+		for _, u := range runs {
+			*(*[16]uint8)(unsafe.Add(to, int(u.at))) = *(*[16]uint8)(unsafe.Add(from, int(u.off+t)))
+		}
+		to = unsafe.Add(to, 16)
+	}
+	return &edge[0]
 }
 
 // End8 implements gemm.Ender8.
 func (w *worker8) End8(c []int32, ld, row, rows, col, cols, worker int) {
-	s := w.s
-	g, width := &s.g, s.planes.width
-	size := align64(s.planes.cols + 16)
+	p := &w.s.planes
+	size := align64(p.cols + 16)
 	line := w.bytes[worker*size : worker*size+cols]
+	if !p.exact {
+		w.endLoose(c, ld, row, rows, col, line)
+		return
+	}
+	n := min(cols, p.cols-col)
+	whole := n &^ 15
 	for i := range rows {
-		s.scale.Row(w.row0+row+i, cols, &c[i*ld], &line[0])
-		y := w.y[(row+i)*g.oh*g.ow : (row+i+1)*g.oh*g.ow]
-		if width == g.ow {
-			copy(y[col:], line)
-			continue
+		y := w.y[(row+i)*p.cols+col:][:n]
+		if whole > 0 {
+			w.s.scale.Row(w.row0+row+i, whole, &c[i*ld], &y[0])
 		}
-		for at := 0; at < cols; {
+		if whole < n {
+			w.s.scale.Row(w.row0+row+i, 16, &c[i*ld+whole], &line[0])
+			copy(y[whole:], line)
+		}
+	}
+}
+
+// endLoose takes columns of which some fall between rows of the output.
+func (w *worker8) endLoose(c []int32, ld, row, rows, col int, line []uint8) {
+	g, width := &w.s.g, w.s.planes.width
+	for i := range rows {
+		w.s.scale.Row(w.row0+row+i, len(line), &c[i*ld], &line[0])
+		y := w.y[(row+i)*g.oh*g.ow : (row+i+1)*g.oh*g.ow]
+		for at := 0; at < len(line); {
 			oy, ox := (col+at)/width, (col+at)%width
-			n := width - ox
 			if oy >= g.oh {
 				break
 			}
 			if ox < g.ow {
 				copy(y[oy*g.ow+ox:(oy+1)*g.ow], line[at:])
 			}
-			at += n
+			at += width - ox
 		}
 	}
 }
