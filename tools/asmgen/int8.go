@@ -12,6 +12,9 @@ func int8Files() []*Asm {
 	for mr := 1; mr <= 6; mr++ {
 		gemmI8AVX2(y, mr)
 	}
+	for mr := 1; mr <= 6; mr++ {
+		columnI8AVX2(y, mr)
+	}
 	packI8AVX2(y, true)
 	packI8AVX2(y, false)
 	widenAVX2(y)
@@ -94,6 +97,27 @@ Strides are in elements, ldb in bytes; tiles and kq are at least 1. No
 alignment is needed, c overlaps neither a nor b, and nothing outside the
 elements named is read or written.
 `, name, mr, np, mr, np*16, mr, mr, panel)
+}
+
+func columnI8Doc(name string, mr int) string {
+	return fmt.Sprintf(`%s multiplies tiles of %d rows by one column, in groups of four steps
+of k:
+
+	for range tiles {
+		for i := range %d {
+			s := int32(0)
+			for k := range 4 * kq {
+				s += int32(a[i*lda+k]) * int32(at(b, k))
+			}
+			c[i*ldc] = s
+		}
+		a, c = a[%d*lda:], c[%d*ldc:]
+	}
+
+at is the int16 at [k]; ldb means nothing. Strides are in elements; tiles and
+kq are at least 1. No alignment is needed, c overlaps neither a nor b, and
+nothing outside the elements named is read or written.
+`, name, mr, mr, mr, mr)
 }
 
 const (

@@ -63,6 +63,81 @@ Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and product
 	a.Ret()
 }
 
+// columnI8AVX2 emits a tile of one column, whose steps of k lie side by side
+// as those of the rows do.
+func columnI8AVX2(a *Asm, mr int) {
+	name := fmt.Sprintf("i8_%dx1_avx2", mr)
+	a.Begin(Func{Name: name, Doc: columnI8Doc(name, mr), Params: gemmI8Params(true), Regs: fmt.Sprintf(`BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+SI rows 0-2 of a, R9 rows 3-5
+Y0-Y%d sums by row, Y12 steps of the column, Y13-Y15 of a row, and products`, mr-1)})
+	a.Load("tiles", "BX", "a", "SI", "lda", "R8", "c", "DX", "ldc", "R10")
+	a.I("SHLQ $1, R8")
+	a.I("SHLQ $2, R10")
+	row := func(i int) string {
+		return fmt.Sprintf("(%s)%s", []string{"SI", "R9"}[i/3], []string{"", "(R8*1)", "(R8*2)"}[i%3])
+	}
+	step := func(bytes int) {
+		a.I("ADDQ $%d, DI", bytes)
+		a.I("ADDQ $%d, SI", bytes)
+		if mr > 3 {
+			a.I("ADDQ $%d, R9", bytes)
+		}
+	}
+	a.Label("tile", "clear the sums, set the pointers of one tile")
+	a.Load("b", "DI", "kq", "CX")
+	if mr > 3 {
+		a.I("LEAQ (SI)(R8*2), R9")
+		a.I("ADDQ R8, R9")
+	}
+	for i := range mr {
+		a.I("VPXOR Y%d, Y%d, Y%d", i, i, i)
+	}
+	a.I("SUBQ $4, CX")
+	a.I("JLT rest")
+	a.Label("loop", "sixteen steps of k")
+	a.I("VMOVDQU (DI), Y12")
+	for i := range mr {
+		a.I("VPMADDWD %s, Y12, Y%d", row(i), 13+i%3)
+		a.I("VPADDD Y%d, Y%d, Y%d", 13+i%3, i, i)
+	}
+	step(32)
+	a.I("SUBQ $4, CX")
+	a.I("JGE loop")
+	a.Label("rest", "less than four groups remain, CX is their number less four")
+	a.I("ADDQ $4, CX")
+	a.I("JLE sum")
+	a.Label("four", "four steps of k; the upper lanes are zero")
+	a.I("VMOVQ (DI), X12")
+	for i := range mr {
+		a.I("VMOVQ %s, X%d", row(i), 13+i%3)
+		a.I("VPMADDWD Y%d, Y12, Y%d", 13+i%3, 13+i%3)
+		a.I("VPADDD Y%d, Y%d, Y%d", 13+i%3, i, i)
+	}
+	step(8)
+	a.I("SUBQ $1, CX")
+	a.I("JGT four")
+	a.Label("sum", "add the lanes, write the tile, go to the rows below")
+	for i := range mr {
+		a.I("VEXTRACTI128 $1, Y%d, X13", i)
+		a.I("VPADDD X13, X%d, X%d", i, i)
+		a.I("VPSHUFD $0x4e, X%d, X13", i)
+		a.I("VPADDD X13, X%d, X%d", i, i)
+		a.I("VPSHUFD $0xb1, X%d, X13", i)
+		a.I("VPADDD X13, X%d, X%d", i, i)
+		a.I("VMOVD X%d, (DX)", i)
+		a.I("ADDQ R10, DX")
+	}
+	a.Load("kq", "CX")
+	a.I("SHLQ $3, CX")
+	a.I("SUBQ CX, SI")
+	for range mr {
+		a.I("ADDQ R8, SI")
+	}
+	a.I("SUBQ $1, BX")
+	a.I("JGT tile")
+	a.Ret()
+}
+
 // packI8AVX2 emits the packer of pairs as int16, or of groups of four bytes.
 func packI8AVX2(a *Asm, wide bool) {
 	name, panel := "packQuads_avx2", panelQuads

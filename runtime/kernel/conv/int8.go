@@ -77,7 +77,7 @@ func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
 	if g.c/g.group*g.h*g.w > math.MaxInt32/int(8) {
 		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the input", Have: fmt.Sprint(g.c / g.group * g.h * g.w), Want: "less than 2^28"}
 	}
-	s.planes = newPlanes8(&g)
+	s.planes = newPlanes8(&g, m)
 	dims := []int{g.c / g.group, len(s.planes.phases), s.planes.rows, s.planes.width}
 	if n, ok := tensor.Count(dims); !ok || n > math.MaxInt32-2*slack {
 		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}

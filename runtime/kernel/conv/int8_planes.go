@@ -27,7 +27,7 @@ type planes8 struct {
 	first []int32
 }
 
-func newPlanes8(g *geometry) planes8 {
+func newPlanes8(g *geometry, m *gemm.Micro8) planes8 {
 	p := planes8{rows: g.oh + (g.kh-1)*g.dh/g.sh, width: g.ow + (g.kw-1)*g.dw/g.sw}
 	if g.pt == 0 && g.pl == 0 && g.sh == 1 && g.sw == 1 && p.rows <= g.h && p.width <= g.w {
 		p = planes8{direct: true, rows: g.h, width: g.w}
@@ -55,16 +55,16 @@ func newPlanes8(g *geometry) planes8 {
 	for len(p.taps) < 4*gemm.Groups(k) { // weights of zero meet these
 		p.taps = append(p.taps, p.taps[0])
 	}
-	p.columns(g)
+	p.columns(g, m)
 	return p
 }
 
 // columns decides which columns the product has. For every step of k, to
-// multiply a panel takes about half a cycle for each filter, to pack it four,
-// and a run more takes two.
-func (p *planes8) columns(g *geometry) {
+// multiply 16 columns takes about half a cycle for each filter, to pack them
+// four, and a run more takes two.
+func (p *planes8) columns(g *geometry, m *gemm.Micro8) {
 	loose, n, each := (g.oh-1)*p.width+g.ow, g.oh*g.ow, g.m/g.group/2+4
-	p.cols, p.exact = n, (n+15)/16*each+2*(g.oh-1) < (loose+15)/16*each || p.width == g.ow
+	p.cols, p.exact = n, m.Width(n)*each+32*(g.oh-1) < m.Width(loose)*each || p.width == g.ow
 	ow := g.ow
 	if !p.exact {
 		p.cols = loose

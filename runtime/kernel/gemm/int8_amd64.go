@@ -10,7 +10,7 @@ import (
 // AVX2_I8_6x16 holds the integer tiles of up to 6 rows for AVX2. It multiplies
 // int16 pairs (VPMADDWD), which no weight can make overflow.
 var AVX2_I8_6x16 = Micro8{Name: "6x16.avx2", Needs: cpu.AVX2, MR: 6, NP: 1, Wide: true, Group: 128,
-	call: avx2I8Call, pack: packPairs_avx2, widen: widen_avx2, Quant: &quant.AVX2}
+	call: avx2I8Call, column: avx2I8Column, pack: packPairs_avx2, widen: widen_avx2, Quant: &quant.AVX2}
 
 // VNNI_I8_14x32 holds the integer tiles of up to 14 rows and two panels for
 // AVX-512 with VNNI.
@@ -32,6 +32,26 @@ func avx2I8Call(mr, _, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb i
 		i8_5x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc)
 	case 6:
 		i8_6x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc)
+	default:
+		panic("gemm: no such tile")
+	}
+}
+
+func avx2I8Column(mr, tiles, kq int, a unsafe.Pointer, lda int, b *int16, c *int32, ldc int) {
+	w, x := (*int16)(a), (*uint8)(unsafe.Pointer(b))
+	switch mr {
+	case 1:
+		i8_1x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 2:
+		i8_2x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 3:
+		i8_3x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 4:
+		i8_4x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 5:
+		i8_5x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 6:
+		i8_6x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
 	default:
 		panic("gemm: no such tile")
 	}

@@ -72,6 +72,7 @@ func (m *Micro8) Prepare(p Params8, threads int) *Job8 {
 	if m.Wide {
 		j.perWorker += align64(2 * m.MR * 4 * Groups(p.K))
 	}
+	j.perWorker += align64(2 * m.single(p.N) * 4 * Groups(p.K))
 	return j
 }
 
@@ -115,17 +116,33 @@ func (j *Job8) Do(i, worker int) {
 	for p := range np {
 		j.Pack.Pack8(m, b[p*size:(p+1)*size], c0+p*Panel, worker)
 	}
+	wide := buf
+	if m.Wide {
+		buf = buf[align64(2*m.MR*4*kq):]
+	}
+	ld, few := np*Panel, m.single(min(j.cols, j.N-c0))
+	var single []int16
+	if few > 0 {
+		np--
+		single = unsafe.Slice((*int16)(unsafe.Pointer(&buf[0])), few*4*kq)
+		for i := range few {
+			takeColumn(single[i*4*kq:(i+1)*4*kq], b[np*size:], i)
+		}
+	}
 	for r := r0; r < r1; r += m.MR {
 		rows := min(m.MR, r1-r)
 		a := unsafe.Pointer(&j.A[r*4*kq])
 		if m.Wide {
-			a = unsafe.Pointer(&buf[0])
+			a = unsafe.Pointer(&wide[0])
 			m.widen(rows*4*kq, &j.A[r*4*kq], (*int16)(a))
 		}
 		for p := 0; p < np; p += m.NP {
 			n := min(m.NP, np-p)
-			m.call(rows, n, 1, kq, a, 4*kq, &b[p*size], size, &c[p*Panel], np*Panel)
+			m.call(rows, n, 1, kq, a, 4*kq, &b[p*size], size, &c[p*Panel], ld)
 		}
-		j.End.End8(c, np*Panel, r, rows, c0, np*Panel, worker)
+		for i := range few {
+			m.column(rows, 1, kq, a, 4*kq, &single[i*4*kq], &c[np*Panel+i], ld)
+		}
+		j.End.End8(c, ld, r, rows, c0, ld, worker)
 	}
 }
