@@ -2,16 +2,20 @@ package main
 
 import "fmt"
 
+func gemmI8Next(mr int) string {
+	return fmt.Sprintf("\nnext is where weights will be read next: of these, %d*kq bytes are fetched into\nthe second cache.\n", 4*mr)
+}
+
 // gemmI8AVX2 emits a tile on VPMADDWD, which is exact for every weight: a
 // vector of a panel holds two steps of k of eight columns, and a pair of
 // weights of a row meets it.
 func gemmI8AVX2(a *Asm, mr int) {
 	name := fmt.Sprintf("i8_%dx16_avx2", mr)
 	acc := func(i, j int) string { return fmt.Sprintf("Y%d", 2*i+j) }
-	a.Begin(Func{Name: name, Doc: gemmI8Doc(name, mr, 1, panelPairs), Params: gemmI8Params(true), Regs: fmt.Sprintf(`BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+	a.Begin(Func{Name: name, Doc: gemmI8Doc(name, mr, 1, panelPairs) + gemmI8Next(mr), Params: gemmI8Params(true) + ", next *int8", Regs: fmt.Sprintf(`BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 SI rows 0-2 of a, R9 rows 3-5
 Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products`, 2*mr-1)})
-	a.Load("tiles", "BX", "a", "SI", "lda", "R8", "c", "DX", "ldc", "R10")
+	a.Load("tiles", "BX", "a", "SI", "lda", "R8", "c", "DX", "ldc", "R10", "next", "R11")
 	a.I("SHLQ $1, R8")
 	a.I("SHLQ $2, R10")
 	row := func(i, off int) string {
@@ -38,6 +42,8 @@ Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and product
 			a.I("VPADDD Y14, %s, %s", acc(i, 1), acc(i, 1))
 		}
 	}
+	a.I("PREFETCHT1 (R11)")
+	a.I("ADDQ $%d, R11", 4*mr)
 	a.I("ADDQ $128, DI")
 	a.I("ADDQ $8, SI")
 	if mr > 3 {

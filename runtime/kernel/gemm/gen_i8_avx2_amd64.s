@@ -2,17 +2,18 @@
 
 #include "textflag.h"
 
-// func i8_1x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_1x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y1 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_1x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_1x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -37,6 +38,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y0, Y0
 	VPADDD Y14, Y1, Y1
+	PREFETCHT1 (R11)
+	ADDQ $4, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	SUBQ $1, CX
@@ -54,17 +57,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_2x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_2x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y3 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_2x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_2x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -101,6 +105,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y2, Y2
 	VPADDD Y14, Y3, Y3
+	PREFETCHT1 (R11)
+	ADDQ $8, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	SUBQ $1, CX
@@ -122,17 +128,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_3x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_3x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y5 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_3x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_3x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -181,6 +188,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y4, Y4
 	VPADDD Y14, Y5, Y5
+	PREFETCHT1 (R11)
+	ADDQ $12, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	SUBQ $1, CX
@@ -206,17 +215,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_4x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_4x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y7 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_4x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_4x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -279,6 +289,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y6, Y6
 	VPADDD Y14, Y7, Y7
+	PREFETCHT1 (R11)
+	ADDQ $16, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	ADDQ $8, R9
@@ -309,17 +321,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_5x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_5x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y9 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_5x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_5x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -394,6 +407,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y8, Y8
 	VPADDD Y14, Y9, Y9
+	PREFETCHT1 (R11)
+	ADDQ $20, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	ADDQ $8, R9
@@ -428,17 +443,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_6x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_6x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y11 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_6x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_6x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -525,6 +541,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y10, Y10
 	VPADDD Y14, Y11, Y11
+	PREFETCHT1 (R11)
+	ADDQ $24, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	ADDQ $8, R9

@@ -47,7 +47,9 @@ type Micro8 struct {
 	Signed bool
 	Group  int // bytes of a panel for four steps of k
 
-	call  func(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int)
+	// call multiplies; next is where the rows begin that are read next (they are
+	// widened from memory that no cache may hold).
+	call  func(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 	pack  func(kq int, rows *int32, src *uint8, xor uint32, dst *uint8)
 	widen func(n int, src *int8, dst *int16)
 	// column is call for one column, which lies in int16 as rows do (nil: no
@@ -101,7 +103,7 @@ func (m *Micro8) Correction(bias, zero, wsum int32) int32 {
 	return bias - zero*wsum
 }
 
-func generic8Call(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int) {
+func generic8Call(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int, _ *int8) {
 	for i := range tiles * mr {
 		row := unsafe.Slice((*int8)(unsafe.Add(a, i*lda)), 4*kq)
 		for p := range np {

@@ -136,9 +136,10 @@ func (j *Job8) Do(i, worker int) {
 			a = unsafe.Pointer(&wide[0])
 			m.widen(rows*4*kq, &j.A[r*4*kq], (*int16)(a))
 		}
+		next := &j.A[min((r+rows)*4*kq, len(j.A)-1)]
 		for p := 0; p < np; p += m.NP {
 			n := min(m.NP, np-p)
-			m.call(rows, n, 1, kq, a, 4*kq, &b[p*size], size, &c[p*Panel], ld)
+			m.call(rows, n, 1, kq, a, 4*kq, &b[p*size], size, &c[p*Panel], ld, next)
 		}
 		for i := range few {
 			m.column(rows, 1, kq, a, 4*kq, &single[i*4*kq], &c[np*Panel+i], ld)

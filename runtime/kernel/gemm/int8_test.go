@@ -44,7 +44,7 @@ func TestProducts8(t *testing.T) {
 			t.Logf("%s: this CPU lacks %v", m.Name, m.Needs&^cpu.Host())
 			continue
 		}
-		for _, s := range [][3]int{{1, 1, 1}, {1, 17, 5}, {3, 16, 4}, {5, 33, 7}, {6, 48, 64}, {13, 40, 27}, {15, 100, 130}, {64, 49, 576}, {29, 600, 33}} {
+		for _, s := range [][3]int{{1, 1, 1}, {1, 17, 5}, {3, 16, 4}, {5, 33, 7}, {8, 22, 19}, {8, 23, 16}, {6, 48, 64}, {13, 40, 27}, {15, 100, 130}, {64, 49, 576}, {29, 600, 33}} {
 			for kind := range 4 {
 				testProduct8(t, m, r, s[0], s[1], s[2], kind)
 			}
