@@ -48,6 +48,8 @@ func int8Files() []*Asm {
 	evensI8AVX2(q)
 	maxI8AVX2(q, false)
 	maxI8AVX2(q, true)
+	boundsAVX2(q)
+	offsetAVX2(q)
 
 	qn := New("arm64", quantDir, "quant", "i8_neon")
 	requantNEON(qn, false)
@@ -58,6 +60,8 @@ func int8Files() []*Asm {
 	evensI8NEON(qn)
 	maxI8NEON(qn, false)
 	maxI8NEON(qn, true)
+	boundsNEON(qn)
+	offsetNEON(qn)
 
 	t := New("amd64", dwconvDir, "dwconv", "i8_avx2")
 	tapsI8AVX2(t)
@@ -263,4 +267,37 @@ func maxI8Doc(name, typ string) string {
 n is a positive multiple of 16. No alignment is needed; dst and src may be one,
 else they do not overlap.
 `, name, typ)
+}
+
+const boundsParams = "n int, src, lo, hi *float32"
+
+func boundsDoc(name string) string {
+	return fmt.Sprintf(`%s widens 16 ranges:
+
+	for i := range n {
+		if src[i] < lo[i%%16] {
+			lo[i%%16] = src[i]
+		}
+		if src[i] > hi[i%%16] {
+			hi[i%%16] = src[i]
+		}
+	}
+
+so that NaN changes nothing. n is a positive multiple of 16. No alignment is
+needed, lo and hi overlap nothing.
+`, name)
+}
+
+const offsetParams = "n int, src *int32, add int32, dst *int32"
+
+func offsetDoc(name string) string {
+	return fmt.Sprintf(`%s adds to sums:
+
+	for i := range n {
+		dst[i] = src[i] + add
+	}
+
+n is a positive multiple of 16. No alignment is needed; dst may be src, else
+they do not overlap.
+`, name)
 }

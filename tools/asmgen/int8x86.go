@@ -505,3 +505,44 @@ func maxI8AVX2(a *Asm, signed bool) {
 	a.I("JGT loop")
 	a.Ret()
 }
+
+// The minimum of x and lo is lo where one of them is NaN, as the last operand
+// (Go's first) is then the result.
+func boundsAVX2(a *Asm) {
+	a.Begin(Func{Name: "bounds_avx2", Params: boundsParams, Doc: boundsDoc("bounds_avx2"), Regs: "CX left, SI src, DX lo, DI hi\nY0-Y1 values, Y2-Y3 lo, Y4-Y5 hi"})
+	a.Load("n", "CX", "src", "SI", "lo", "DX", "hi", "DI")
+	for i := range 2 {
+		a.I("VMOVUPS %d(DX), Y%d", 32*i, 2+i)
+		a.I("VMOVUPS %d(DI), Y%d", 32*i, 4+i)
+	}
+	a.Label("loop", "sixteen values")
+	for i := range 2 {
+		a.I("VMOVUPS %d(SI), Y%d", 32*i, i)
+		a.I("VMINPS Y%d, Y%d, Y%d", 2+i, i, 2+i)
+		a.I("VMAXPS Y%d, Y%d, Y%d", 4+i, i, 4+i)
+	}
+	a.I("ADDQ $64, SI")
+	a.I("SUBQ $16, CX")
+	a.I("JGT loop")
+	for i := range 2 {
+		a.I("VMOVUPS Y%d, %d(DX)", 2+i, 32*i)
+		a.I("VMOVUPS Y%d, %d(DI)", 4+i, 32*i)
+	}
+	a.Ret()
+}
+
+func offsetAVX2(a *Asm) {
+	a.Begin(Func{Name: "offset_avx2", Params: offsetParams, Doc: offsetDoc("offset_avx2"), Regs: "CX left, SI src, DI dst\nY0-Y1 sums, Y8 add"})
+	a.Load("n", "CX", "src", "SI", "dst", "DI")
+	spread(a, "add", "AX", "Y8")
+	a.Label("loop", "sixteen sums")
+	for i := range 2 {
+		a.I("VPADDD %d(SI), Y8, Y%d", 32*i, i)
+		a.I("VMOVDQU Y%d, %d(DI)", i, 32*i)
+	}
+	a.I("ADDQ $64, SI")
+	a.I("ADDQ $64, DI")
+	a.I("SUBQ $16, CX")
+	a.I("JGT loop")
+	a.Ret()
+}

@@ -32,12 +32,34 @@ var I8_generic = kernel.Desc{ID: "conv.i8.generic", Op: OpI8, Format: gemm.Forma
 
 func i8Generic(c *kernel.Call) (any, error) { return prepareI8(c, &gemm.Generic8) }
 
+// OpI32 is what the kernels of an exact integer convolution compute: ONNX's
+// ConvInteger, where the weights' zero points are none:
+//
+//	In[0]      u8 or i8 [N, C, spatial...]   one or two spatial axes
+//	In[1]      zero point, see gemm.Sums
+//	Consts[0]  gemm.FormatI8 of each group's filters [M/group, C/group*taps]
+//	Consts[1]  i32[M]  sums of the filters
+//	Out[0]     i32[N, M, spatial...]
+//
+// with the attributes of ONNX Conv, kernel_shape among them.
+const OpI32 = "conv.i32"
+
+// I32_generic convolves integers on the tiles in plain Go.
+var I32_generic = kernel.Desc{ID: "conv.i32.generic", Op: OpI32, Format: gemm.FormatI8,
+	Prepare: i32Generic, Scratch: scratchI8, Run: runI8}
+
+func i32Generic(c *kernel.Call) (any, error) { return prepareI32(c, &gemm.Generic8) }
+
 // convolution8 is the state of a call. A unit of its work is one group of one
 // image, a product, whose columns planes8 says.
 type convolution8 struct {
 	g       geometry
 	planes  planes8
-	scale   *gemm.Scaling
+	scale   *gemm.Scaling // either this
+	sums    *gemm.Sums    // or that
+	sign    uint32
+	zero    uint8
+	sides   []int32
 	quant   *quant.Funcs
 	workers []worker8
 
@@ -52,14 +74,15 @@ type worker8 struct {
 	src   []uint8
 	x     []uint8 // of the group being arranged
 	y     []uint8 // of the group
+	sum   []int32 // or this
 	row0  int     // first filter of the group
-	edge  []uint8 // per thread of the job: 16 columns of every row
+	edge  []uint8 // per thread of the job: 16 columns of every row, gathered
 	bytes []uint8 // per thread of the job: a row of results
 	each  int
 }
 
 func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
-	g, err := geometryIn(c, false, dtype.U8, dtype.I8)
+	g, err := geometryIn(c, false, []dtype.DType{dtype.U8, dtype.I8}, dtype.U8, dtype.I8)
 	if err != nil {
 		return nil, err
 	}
@@ -67,26 +90,44 @@ func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
 	if err := gemm.CheckI8(c, g.m, g.c/g.group, g.kh, g.kw); err != nil {
 		return nil, err
 	}
-	k := g.c / g.group * g.taps()
 	if s.scale, err = gemm.NewScaling(c, m, g.m); err != nil {
 		return nil, err
 	}
+	s.sign, s.zero = s.scale.Sign, s.scale.Zero
+	return s, s.prepare(c, m)
+}
+
+func prepareI32(c *kernel.Call, m *gemm.Micro8) (any, error) {
+	g, err := geometryIn(c, false, []dtype.DType{dtype.U8, dtype.I8}, dtype.I32)
+	if err != nil {
+		return nil, err
+	}
+	s := &convolution8{g: g, quant: m.Quant}
+	if s.sums, err = gemm.NewSums(c, m, 0, g.m, g.c/g.group, g.kh, g.kw); err != nil {
+		return nil, err
+	}
+	s.sign = s.sums.Sign
+	return s, s.prepare(c, m)
+}
+
+func (s *convolution8) prepare(c *kernel.Call, m *gemm.Micro8) error {
+	g := &s.g
 	if c.Out[0].Tensor.Len() == 0 {
-		return s, nil
+		return nil
 	}
 	if g.c/g.group*g.h*g.w > math.MaxInt32/int(8) {
-		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the input", Have: fmt.Sprint(g.c / g.group * g.h * g.w), Want: "less than 2^28"}
+		return &diag.Error{Kind: diag.Limit, Port: "elements of a group of the input", Have: fmt.Sprint(g.c / g.group * g.h * g.w), Want: "less than 2^28"}
 	}
-	s.planes = newPlanes8(&g, m)
+	s.planes = newPlanes8(g, m)
 	dims := []int{g.c / g.group, len(s.planes.phases), s.planes.rows, s.planes.width}
 	if n, ok := tensor.Count(dims); !ok || n > math.MaxInt32-2*slack {
-		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
+		return &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
 	}
 	if !s.planes.direct {
 		s.arranged = align64(g.c/g.group*s.planes.size + slack)
 	}
-	s.scale.Edge(len(s.planes.taps))
-	p := gemm.Params8{M: g.m / g.group, N: s.planes.cols, K: k}
+	s.sides = gemm.Sides(len(s.planes.taps))
+	p := gemm.Params8{M: g.m / g.group, N: s.planes.cols, K: g.c / g.group * g.taps()}
 	workers, each := spread(g.n*g.group, p.M*p.N*p.K, c.Pool.Threads())
 	s.workers = make([]worker8, workers)
 	for i := range s.workers {
@@ -96,7 +137,7 @@ func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
 		w.job = m.Prepare(p, each)
 	}
 	s.perWorker = s.arranged + align64(s.workers[0].job.Scratch()) + each*(s.edgeBytes()+align64(s.planes.cols+16))
-	return s, nil
+	return nil
 }
 
 // edgeBytes is room for 16 columns of every row, gathered by moves that run
@@ -116,6 +157,10 @@ func runI8(c *kernel.Call) {
 		return
 	}
 	s.call = c
+	if s.sums != nil {
+		s.sums.Start(c)
+		s.zero = s.sums.Zero
+	}
 	units := s.g.n * s.g.group
 	if len(s.workers) > 1 {
 		c.Pool.Run(units, s)
@@ -136,7 +181,11 @@ func (s *convolution8) unit(u, worker int) {
 	cg, mg := g.c/g.group, g.m/g.group
 	scratch := c.Scratch[worker*s.perWorker : (worker+1)*s.perWorker]
 	w.x = c.In[0].Tensor.Bytes()[(image*g.c+group*cg)*g.h*g.w:][:cg*g.h*g.w]
-	w.y = c.Out[0].Tensor.Bytes()[(image*g.m+group*mg)*g.oh*g.ow:][:mg*g.oh*g.ow]
+	if from, n := (image*g.m+group*mg)*g.oh*g.ow, mg*g.oh*g.ow; s.sums != nil {
+		w.sum = tensor.Slice[int32](&c.Out[0].Tensor)[from:][:n]
+	} else {
+		w.y = c.Out[0].Tensor.Bytes()[from:][:n]
+	}
 	w.row0 = group * mg
 	w.src = w.x
 	p := c.Pool
@@ -157,18 +206,18 @@ func (s *convolution8) unit(u, worker int) {
 
 // Pack8 implements gemm.Packer8.
 func (w *worker8) Pack8(m *gemm.Micro8, panel []uint8, col, worker int) {
-	p, sign := &w.s.planes, w.s.scale.Sign
+	p, sign := &w.s.planes, w.s.sign
 	runs := p.panel(col / gemm.Panel)
 	if last := runs[len(runs)-1]; p.direct && int(last.off+p.top)+16 > len(w.src) {
 		// Whole vectors would read beyond the input.
-		m.Pack(panel, w.s.scale.Edge(len(p.taps)), w.gather(runs, worker, false), sign)
+		m.Pack(panel, w.s.sides, w.gather(runs, worker, false), sign)
 		return
 	}
 	if len(runs) == 1 {
 		m.Pack(panel, p.taps, &w.src[runs[0].off], sign)
 		return
 	}
-	m.Pack(panel, w.s.scale.Edge(len(p.taps)), w.gather(runs, worker, true), sign)
+	m.Pack(panel, w.s.sides, w.gather(runs, worker, true), sign)
 }
 
 // gather copies the 16 columns of a panel that lie in several runs, for every
@@ -199,6 +248,10 @@ func (w *worker8) gather(runs []run, worker int, whole bool) *uint8 {
 // End8 implements gemm.Ender8.
 func (w *worker8) End8(c []int32, ld, row, rows, col, cols, worker int) {
 	p := &w.s.planes
+	if w.s.sums != nil {
+		w.endSums(c, ld, row, rows, col, min(cols, p.cols-col))
+		return
+	}
 	size := align64(p.cols + 16)
 	line := w.bytes[worker*size : worker*size+cols]
 	if !p.exact {
@@ -221,19 +274,39 @@ func (w *worker8) End8(c []int32, ld, row, rows, col, cols, worker int) {
 
 // endLoose takes columns of which some fall between rows of the output.
 func (w *worker8) endLoose(c []int32, ld, row, rows, col int, line []uint8) {
-	g, width := &w.s.g, w.s.planes.width
+	n := w.s.g.oh * w.s.g.ow
 	for i := range rows {
 		w.s.scale.Row(w.row0+row+i, len(line), &c[i*ld], &line[0])
-		y := w.y[(row+i)*g.oh*g.ow : (row+i+1)*g.oh*g.ow]
-		for at := 0; at < len(line); {
-			oy, ox := (col+at)/width, (col+at)%width
-			if oy >= g.oh {
-				break
-			}
-			if ox < g.ow {
-				copy(y[oy*g.ow+ox:(oy+1)*g.ow], line[at:])
-			}
-			at += width - ox
+		y := w.y[(row+i)*n:][:n]
+		w.s.rowsOf(col, len(line), func(to, from, n int) { copy(y[to:to+n], line[from:]) })
+	}
+}
+
+// endSums takes n columns, of which some may fall between rows of the output.
+func (w *worker8) endSums(c []int32, ld, row, rows, col, n int) {
+	size := w.s.g.oh * w.s.g.ow
+	for i := range rows {
+		y, acc := w.sum[(row+i)*size:][:size], c[i*ld:][:n]
+		if w.s.planes.exact {
+			w.s.sums.Row(w.row0+row+i, acc, y[col:][:n])
+			continue
 		}
+		w.s.rowsOf(col, n, func(to, from, n int) { w.s.sums.Row(w.row0+row+i, acc[from:], y[to:to+n]) })
+	}
+}
+
+// rowsOf calls f for each row of the output that the n columns from col on
+// meet: the place there, the first of the columns, how many they are.
+func (s *convolution8) rowsOf(col, n int, f func(to, from, n int)) {
+	ow, width := s.g.ow, s.planes.width
+	for at := 0; at < n; {
+		oy, ox := (col+at)/width, (col+at)%width
+		if oy >= s.g.oh {
+			return
+		}
+		if ox < ow {
+			f(oy*ow+ox, at, min(ow-ox, n-at))
+		}
+		at += width - ox
 	}
 }

@@ -90,7 +90,7 @@ func (p *planes8) panel(i int) []run { return p.runs[p.first[i]:p.first[i+1]] }
 func (w *worker8) Do(c, _ int) {
 	g, p := &w.s.g, &w.s.planes
 	src, dst := w.x[c*g.h*g.w:(c+1)*g.h*g.w], w.src[c*p.size:(c+1)*p.size]
-	zero := w.s.scale.Zero
+	zero := w.s.zero
 	if g.sh == 1 && g.sw == 1 && g.pl < p.width {
 		w.pad(dst, src, zero)
 		return

@@ -72,9 +72,33 @@ func (s *spec) test8(t *testing.T, r *rand.Rand) kerneltest.Case {
 	return c
 }
 
+var convs32 = []*kernel.Desc{&conv.I32_14x32_avx512vnni, &conv.I32_6x16_avx2, &conv.I32_4x16_dotprod, &conv.I32_4x16_neon, &conv.I32_generic}
+
+// test32 makes a case whose Want is what ConvInteger says.
+func (s *spec) test32(t *testing.T, r *rand.Rand) kerneltest.Case {
+	xd := []dtype.DType{dtype.U8, dtype.I8}[r.IntN(2)]
+	m, k := s.w[0], count(s.w[1:])
+	x, w, zx := randomBytes(r, xd, s.special, s.x...), randomBytes(r, dtype.I8, s.special, s.w...), randomBytes(r, xd, false)
+	packed, sums := tensor.New(dtype.I8, m*4*gemm.Groups(k)), tensor.New(dtype.I32, m)
+	gemm.PackI8(tensor.Slice[int8](&packed), tensor.Slice[int8](&w.Tensor), m, k, k, false)
+	for i := range m {
+		for _, v := range tensor.Slice[int8](&w.Tensor)[i*k : (i+1)*k] {
+			tensor.Slice[int32](&sums)[i] += int32(v)
+		}
+	}
+	a := s.attrs()
+	c := kerneltest.Case{Name: s.name(), In: []tensor.Value{x, zx}, Consts: []tensor.Tensor{packed, sums}, Attrs: a, Tol: tensor.Exact}
+	c.Want = kerneltest.Eval(t, ref.ConvInteger, a, 1, x, w, zx)
+	if r.IntN(3) == 0 {
+		c.In, c.Attrs = c.In[:1], a.Clone()
+		c.Attrs[quant.AttrXZero] = attr.Int(int(zx.Tensor.Int(0)))
+	}
+	return c
+}
+
 // Outputs of every width around those of a panel and its runs, with padding,
 // strides, dilations, groups, and weights and activations at extremes, are
-// exactly what QLinearConv says.
+// exactly what QLinearConv and ConvInteger say.
 func TestConvI8(t *testing.T) {
 	p1, p3, two := []int64{1, 1, 1, 1}, []int64{3, 3, 3, 3}, []int64{2, 2}
 	specs := []spec{
@@ -110,9 +134,11 @@ func TestConvI8(t *testing.T) {
 		s.x = []int{1 + r.IntN(3), group * cg, (kh-1)*int(s.d[0]) + 1 + r.IntN(20), (kw-1)*int(s.d[1]) + 1 + r.IntN(40)}
 		specs = append(specs, s)
 	}
-	var cases []kerneltest.Case
+	var cases, sums []kerneltest.Case
 	for i := range specs {
 		cases = append(cases, specs[i].test8(t, r))
+		sums = append(sums, specs[i].test32(t, r))
 	}
-	kerneltest.All(t, convs8, cases)
+	t.Run("i8", func(t *testing.T) { kerneltest.All(t, convs8, cases) })
+	t.Run("i32", func(t *testing.T) { kerneltest.All(t, convs32, sums) })
 }
