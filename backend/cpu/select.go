@@ -33,6 +33,7 @@ var selectors = map[string]selector{
 	"Where": selectWhere, "Less": selectLess, "BatchNormalization": selectNorm, "mlc.BatchNormGrad": selectNorm,
 
 	"QuantizeLinear": selectQuantize, "DequantizeLinear": selectDequantize,
+	"DynamicQuantizeLinear": selectDynamic, "MatMulInteger": selectMatMulInteger, "ConvInteger": selectConvInteger,
 }
 
 // alts lists the kernels for an op and constant format, best first; nil if

@@ -32,16 +32,14 @@ var I8_generic = kernel.Desc{ID: "conv.i8.generic", Op: OpI8, Format: gemm.Forma
 
 func i8Generic(c *kernel.Call) (any, error) { return prepareI8(c, &gemm.Generic8) }
 
-// OpI32 is what the kernels of an exact integer convolution compute: ONNX's
-// ConvInteger, where the weights' zero points are none:
+// OpI32 is what the kernels of an exact integer convolution compute, ONNX's
+// ConvInteger:
 //
-//	In[0]      u8 or i8 [N, C, spatial...]   one or two spatial axes
-//	In[1]      zero point, see gemm.Sums
-//	Consts[0]  gemm.FormatI8 of each group's filters [M/group, C/group*taps]
-//	Consts[1]  i32[M]  sums of the filters
-//	Out[0]     i32[N, M, spatial...]
+//	In[0]   u8 or i8 [N, C, spatial...]   one or two spatial axes
+//	Out[0]  i32[N, M, spatial...]
 //
-// with the attributes of ONNX Conv, kernel_shape among them.
+// with the attributes of ONNX Conv, kernel_shape among them, each group's
+// filters [M/group, C/group*taps] as weights, and the rest as gemm.Sums says.
 const OpI32 = "conv.i32"
 
 // I32_generic convolves integers on the tiles in plain Go.
@@ -103,7 +101,7 @@ func prepareI32(c *kernel.Call, m *gemm.Micro8) (any, error) {
 		return nil, err
 	}
 	s := &convolution8{g: g, quant: m.Quant}
-	if s.sums, err = gemm.NewSums(c, m, 0, g.m, g.c/g.group, g.kh, g.kw); err != nil {
+	if s.sums, err = gemm.NewSums(c, m, g.m, g.c/g.group, g.kh, g.kw); err != nil {
 		return nil, err
 	}
 	s.sign = s.sums.Sign
@@ -127,7 +125,7 @@ func (s *convolution8) prepare(c *kernel.Call, m *gemm.Micro8) error {
 		s.arranged = align64(g.c/g.group*s.planes.size + slack)
 	}
 	s.sides = gemm.Sides(len(s.planes.taps))
-	p := gemm.Params8{M: g.m / g.group, N: s.planes.cols, K: g.c / g.group * g.taps()}
+	p := gemm.Params8{M: g.m / g.group, N: s.planes.cols, K: g.c / g.group * g.taps(), Totals: s.sums != nil && s.sums.Totals()}
 	workers, each := spread(g.n*g.group, p.M*p.N*p.K, c.Pool.Threads())
 	s.workers = make([]worker8, workers)
 	for i := range s.workers {
@@ -246,10 +244,10 @@ func (w *worker8) gather(runs []run, worker int, whole bool) *uint8 {
 }
 
 // End8 implements gemm.Ender8.
-func (w *worker8) End8(c []int32, ld, row, rows, col, cols, worker int) {
+func (w *worker8) End8(c []int32, ld, row, rows, col, cols int, totals []int32, worker int) {
 	p := &w.s.planes
 	if w.s.sums != nil {
-		w.endSums(c, ld, row, rows, col, min(cols, p.cols-col))
+		w.endSums(c, ld, row, rows, col, min(cols, p.cols-col), totals)
 		return
 	}
 	size := align64(p.cols + 16)
@@ -283,15 +281,17 @@ func (w *worker8) endLoose(c []int32, ld, row, rows, col int, line []uint8) {
 }
 
 // endSums takes n columns, of which some may fall between rows of the output.
-func (w *worker8) endSums(c []int32, ld, row, rows, col, n int) {
+func (w *worker8) endSums(c []int32, ld, row, rows, col, n int, totals []int32) {
 	size := w.s.g.oh * w.s.g.ow
 	for i := range rows {
 		y, acc := w.sum[(row+i)*size:][:size], c[i*ld:][:n]
 		if w.s.planes.exact {
-			w.s.sums.Row(w.row0+row+i, acc, y[col:][:n])
+			w.s.sums.Row(w.row0+row+i, acc, totals, y[col:][:n])
 			continue
 		}
-		w.s.rowsOf(col, n, func(to, from, n int) { w.s.sums.Row(w.row0+row+i, acc[from:], y[to:to+n]) })
+		w.s.rowsOf(col, n, func(to, from, n int) {
+			w.s.sums.Row(w.row0+row+i, acc[from:], totals[min(from, len(totals)):], y[to:to+n])
+		})
 	}
 }
 

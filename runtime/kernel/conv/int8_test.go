@@ -88,7 +88,15 @@ func (s *spec) test32(t *testing.T, r *rand.Rand) kerneltest.Case {
 	}
 	a := s.attrs()
 	c := kerneltest.Case{Name: s.name(), In: []tensor.Value{x, zx}, Consts: []tensor.Tensor{packed, sums}, Attrs: a, Tol: tensor.Exact}
-	c.Want = kerneltest.Eval(t, ref.ConvInteger, a, 1, x, w, zx)
+	in := []tensor.Value{x, w, zx}
+	if r.IntN(2) == 0 {
+		zw, wide := randomBytes(r, dtype.I8, s.special, m), tensor.New(dtype.I32, m)
+		for i := range m {
+			wide.SetInt(i, zw.Tensor.Int(i))
+		}
+		in, c.Consts = append(in, zw), append(c.Consts, wide)
+	}
+	c.Want = kerneltest.Eval(t, ref.ConvInteger, a, 1, in...)
 	if r.IntN(3) == 0 {
 		c.In, c.Attrs = c.In[:1], a.Clone()
 		c.Attrs[quant.AttrXZero] = attr.Int(int(zx.Tensor.Int(0)))

@@ -14,6 +14,7 @@ type Params8 struct {
 	A       []int8
 	Pack    Packer8
 	End     Ender8
+	Totals  bool // End8 wants them
 }
 
 // A Packer8 produces panels.
@@ -28,8 +29,10 @@ type Packer8 interface {
 type Ender8 interface {
 	// End8 takes rows [row, row+rows) of columns [col, col+cols), cols being a
 	// multiple of 16 of which those beyond N mean nothing; c has stride ld.
-	// Calls run at the same time with different workers.
-	End8(c []int32, ld, row, rows, col, cols, worker int)
+	// totals, where they are wanted, are for each column the sum of its entries
+	// in the panel: what a row of ones would give. Calls run at the same time
+	// with different workers.
+	End8(c []int32, ld, row, rows, col, cols int, totals []int32, worker int)
 }
 
 const (
@@ -73,6 +76,9 @@ func (m *Micro8) Prepare(p Params8, threads int) *Job8 {
 		j.perWorker += align64(2 * m.MR * 4 * Groups(p.K))
 	}
 	j.perWorker += align64(2 * m.single(p.N) * 4 * Groups(p.K))
+	if p.Totals {
+		j.perWorker += align64(2*4*Groups(p.K)) + align64(4*j.cols)
+	}
 	return j
 }
 
@@ -129,6 +135,10 @@ func (j *Job8) Do(i, worker int) {
 			takeColumn(single[i*4*kq:(i+1)*4*kq], b[np*size:], i)
 		}
 	}
+	var totals []int32
+	if j.Totals {
+		totals = j.total(b, buf[align64(2*few*4*kq):])
+	}
 	for r := r0; r < r1; r += m.MR {
 		rows := min(m.MR, r1-r)
 		a := unsafe.Pointer(&j.A[r*4*kq])
@@ -144,6 +154,30 @@ func (j *Job8) Do(i, worker int) {
 		for i := range few {
 			m.column(rows, 1, kq, a, 4*kq, &single[i*4*kq], &c[np*Panel+i], ld)
 		}
-		j.End.End8(c, ld, r, rows, c0, ld, worker)
+		j.End.End8(c, ld, r, rows, c0, ld, totals, worker)
 	}
+}
+
+// total multiplies the panels of b by a row of ones, in buf.
+func (j *Job8) total(b, buf []byte) []int32 {
+	m, kq, size := j.micro, Groups(j.K), j.micro.PanelBytes(j.K)
+	n := len(b) / size * Panel
+	if m.Wide {
+		ones := unsafe.Slice((*int16)(unsafe.Pointer(&buf[0])), 4*kq)
+		for i := range ones {
+			ones[i] = 1
+		}
+		clear(ones[j.K:])
+	} else {
+		ones := buf[:4*kq]
+		for i := range ones {
+			ones[i] = 1
+		}
+		clear(ones[j.K:])
+	}
+	t := unsafe.Slice((*int32)(unsafe.Pointer(&buf[align64(2*4*kq)])), n)
+	for p := 0; p < n; p += Panel {
+		m.call(1, 1, 1, kq, unsafe.Pointer(&buf[0]), 4*kq, &b[p/Panel*size], size, &t[p], Panel, &j.A[0])
+	}
+	return t
 }

@@ -28,14 +28,12 @@ var I8_generic = kernel.Desc{ID: "gemm.i8.generic", Op: OpI8, Format: FormatI8, 
 func i8Generic(c *kernel.Call) (any, error) { return prepareI8(c, &Generic8) }
 
 // OpI32 is what the kernels of an exact integer product with constant weights
-// compute: ONNX's MatMulInteger, where it has few zero points of A:
+// compute: ONNX's MatMulInteger with one zero point of A:
 //
-//	In[0]      u8 or i8 [rows..., K]
-//	In[1]      zero point, see Sums
-//	Consts[0]  FormatI8 of the weights, transposed to [N, K]
-//	Consts[1]  i32[N]  sums of each output's weights
-//	Consts[2]  i32[N]  zero points of each output's weights, of i8; or missing
-//	Out[0]     i32[rows..., N]
+//	In[0]   u8 or i8 [rows..., K]
+//	Out[0]  i32[rows..., N]
+//
+// with the weights transposed to [N, K], and the rest as Sums says.
 const OpI32 = "gemm.i32"
 
 // I32_generic multiplies integers in plain Go.
@@ -49,14 +47,13 @@ type product8 struct {
 	job     *Job8
 	scale   *Scaling // either this
 	sums    *Sums    // or that
-	zeros   []int32  // of weights
 	sign    uint32
 	k, n    int
 	threads int
 	rows    []int32
 	x, y    []uint8
 	sum     []int32
-	buf     []uint8 // of each thread: 16 rows of activations, transposed; a line of results or sums of activations
+	buf     []uint8 // of each thread: 16 rows of activations, transposed; a line of results
 }
 
 func prepareI8(c *kernel.Call, m *Micro8) (any, error) {
@@ -80,11 +77,8 @@ func prepareI32(c *kernel.Call, m *Micro8) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.sums, err = NewSums(c, m, 1, s.n, s.k); err != nil {
+	if s.sums, err = NewSums(c, m, s.n, s.k); err != nil {
 		return nil, err
-	}
-	if len(c.Consts) > 2 {
-		s.zeros = tensor.Slice[int32](&c.Consts[2])
 	}
 	s.sign = s.sums.Sign
 	s.prepare(m, rows)
@@ -115,10 +109,10 @@ func newProduct8(c *kernel.Call) (s *product8, rows int, err error) {
 
 func (s *product8) prepare(m *Micro8, rows int) {
 	s.rows = Sides(4 * Groups(s.k))
-	s.job = m.Prepare(Params8{M: s.n, N: rows, K: s.k, Pack: s, End: s}, s.threads)
+	s.job = m.Prepare(Params8{M: s.n, N: rows, K: s.k, Pack: s, End: s, Totals: s.sums != nil && s.sums.Totals()}, s.threads)
 }
 
-func (s *product8) perThread() int { return align64(16*len(s.rows)) + align64(4*s.job.cols) }
+func (s *product8) perThread() int { return align64(16*len(s.rows)) + align64(s.job.cols) }
 
 func scratchI8(c *kernel.Call, _ int) int {
 	s := c.State.(*product8)
@@ -145,38 +139,18 @@ func runI8(c *kernel.Call) {
 func (s *product8) Pack8(m *Micro8, panel []uint8, col, worker int) {
 	t := unsafe.Slice((*[16]uint8)(unsafe.Pointer(&s.buf[worker*s.perThread()])), len(s.rows))
 	for j := range min(16, s.job.N-col) {
-		row := s.x[(col+j)*s.k : (col+j+1)*s.k]
-		for k, v := range row {
+		for k, v := range s.x[(col+j)*s.k : (col+j+1)*s.k] {
 			t[k][j] = v
-		}
-		if s.zeros != nil {
-			s.beside(worker)[col%s.job.cols+j] = s.excess(row)
 		}
 	}
 	m.Pack(panel, s.rows, &t[0][0], s.sign)
 }
 
-// excess is the sum of (x-zero) over a row of activations.
-func (s *product8) excess(row []uint8) int32 {
-	sum, sign := -int32(len(row))*s.sums.unsigned, uint8(s.sign)
-	for _, v := range row {
-		sum += int32(v ^ sign)
-	}
-	return sum
-}
-
-// beside is what lies behind the transposed rows of a worker: sums of rows of
-// activations, by column of the block that it works on.
-func (s *product8) beside(worker int) []int32 {
-	b := s.buf[worker*s.perThread()+align64(16*len(s.rows)):]
-	return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), s.job.cols)
-}
-
 // End8 implements Ender8.
-func (s *product8) End8(c []int32, ld, row, rows, col, cols, worker int) {
+func (s *product8) End8(c []int32, ld, row, rows, col, cols int, totals []int32, worker int) {
 	have := min(cols, s.job.N-col)
 	if s.sums != nil {
-		s.endSums(c, ld, row, rows, col, have, worker)
+		s.endSums(c, ld, row, rows, col, have, totals)
 		return
 	}
 	line := s.buf[worker*s.perThread()+align64(16*len(s.rows)):][:cols]
@@ -190,16 +164,10 @@ func (s *product8) End8(c []int32, ld, row, rows, col, cols, worker int) {
 	}
 }
 
-func (s *product8) endSums(c []int32, ld, row, rows, col, have, worker int) {
+func (s *product8) endSums(c []int32, ld, row, rows, col, have int, totals []int32) {
 	for i := range rows {
 		acc := c[i*ld:][:have]
-		s.sums.Row(row+i, acc, acc)
-		if s.zeros != nil {
-			z := s.zeros[row+i]
-			for j, x := range s.beside(worker)[:have] {
-				acc[j] -= z * x
-			}
-		}
+		s.sums.Row(row+i, acc, totals, acc)
 		at := col*s.n + row + i
 		for _, v := range acc {
 			s.sum[at] = v

@@ -10,29 +10,32 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/quant"
 )
 
-// Sums is how a call gives exact int32 sums of (x-zero)*w, zero being known
-// only when it runs:
+// Sums is how a call gives exact int32 sums of (x-zero)*(w-wzero), zero being
+// known only when it runs:
 //
 //	In[0]      u8 or i8  x
 //	In[1]      one element of In[0]'s type: zero; or absent, then it is quant.AttrXZero
-//	Consts[0]  FormatI8 of the weights
+//	Consts[0]  FormatI8 of the weights w
 //	Consts[1]  i32[m]  sums of each row's weights
+//	Consts[2]  i32[m]  wzero of each row; or missing, then it is 0
 //	Out[0]     i32
 type Sums struct {
 	Zero uint8  // the byte that stands for 0 in the input, once started
 	Sign uint32 // turns input bytes into unsigned ones
 
-	micro    *Micro8
-	unsigned int32 // zero of the unsigned input
-	fixed    uint8
-	sums     []int32
-	corr     []int32
+	micro *Micro8
+	fixed uint8
+	sums  []int32
+	zeros []int32
+	corr  []int32
+	total int32 // what makes a total of a column that of x-zero
+	k     int
 }
 
 // NewSums checks a call whose product has m rows, each of as many terms as the
-// product of extents k; more is how many constants may follow.
-func NewSums(c *kernel.Call, micro *Micro8, more, m int, k ...int) (*Sums, error) {
-	if len(c.In) < 1 || len(c.In) > 2 || len(c.Out) != 1 || len(c.Consts) < 2 || len(c.Consts) > 2+more || m < 0 {
+// product of extents k.
+func NewSums(c *kernel.Call, micro *Micro8, m int, k ...int) (*Sums, error) {
+	if len(c.In) < 1 || len(c.In) > 2 || len(c.Out) != 1 || len(c.Consts) < 2 || len(c.Consts) > 3 || m < 0 {
 		return nil, diag.New(diag.Internal, "integer product with %d inputs, %d constants and %d outputs", len(c.In), len(c.Consts), len(c.Out))
 	}
 	x := c.In[0].Tensor.DType()
@@ -55,8 +58,18 @@ func NewSums(c *kernel.Call, micro *Micro8, more, m int, k ...int) (*Sums, error
 	if err := quant.CheckRange(x, c.Attrs, quant.AttrXZero); err != nil {
 		return nil, err
 	}
-	return &Sums{Sign: quant.Sign(x), fixed: uint8(c.Attrs.Int(quant.AttrXZero)), micro: micro, sums: tensor.Slice[int32](&c.Consts[1]), corr: make([]int32, m)}, nil
+	s := &Sums{Sign: quant.Sign(x), fixed: uint8(c.Attrs.Int(quant.AttrXZero)), micro: micro, sums: tensor.Slice[int32](&c.Consts[1]), corr: make([]int32, m), k: 1}
+	for _, d := range k {
+		s.k *= d
+	}
+	if len(c.Consts) > 2 {
+		s.zeros = tensor.Slice[int32](&c.Consts[2])
+	}
+	return s, nil
 }
+
+// Totals says whether Row wants totals of columns.
+func (s *Sums) Totals() bool { return s.zeros != nil }
 
 // Start reads the zero point of a run.
 func (s *Sums) Start(c *kernel.Call) {
@@ -64,14 +77,16 @@ func (s *Sums) Start(c *kernel.Call) {
 	if len(c.In) > 1 && c.In[1].Present() {
 		s.Zero = c.In[1].Tensor.Bytes()[0]
 	}
-	s.unsigned = int32(s.Zero ^ uint8(s.Sign))
+	zero := int32(s.Zero ^ uint8(s.Sign))
 	for i, sum := range s.sums {
-		s.corr[i] = s.micro.Correction(0, s.unsigned, sum)
+		s.corr[i] = s.micro.Correction(0, zero, sum)
 	}
+	s.total = s.micro.Correction(0, zero, int32(s.k))
 }
 
-// Row turns accumulated sums of a row into those of (x-zero)*w.
-func (s *Sums) Row(row int, acc, dst []int32) {
+// Row turns accumulated sums of a row, and totals of the columns if they are
+// wanted, into the row's results.
+func (s *Sums) Row(row int, acc, totals, dst []int32) {
 	acc = acc[:len(dst)]
 	add := s.corr[row]
 	n := len(dst) &^ 15
@@ -80,5 +95,12 @@ func (s *Sums) Row(row int, acc, dst []int32) {
 	}
 	for i := n; i < len(dst); i++ {
 		dst[i] = acc[i] + add
+	}
+	if s.zeros == nil || s.zeros[row] == 0 {
+		return
+	}
+	z := s.zeros[row]
+	for i, t := range totals[:len(dst)] {
+		dst[i] -= z * (t + s.total)
 	}
 }

@@ -24,7 +24,7 @@ type keep8 struct {
 	n int
 }
 
-func (k *keep8) End8(c []int32, ld, row, rows, col, cols, _ int) {
+func (k *keep8) End8(c []int32, ld, row, rows, col, cols int, _ []int32, _ int) {
 	for i := range rows {
 		for j := range cols {
 			if col+j < k.n {
