@@ -433,7 +433,7 @@ func (fl *funcLowerer) inline(n *ir.Node) error {
 // macs is the number of multiply-adds of a matrix-like node, else 0.
 func macs(n *ir.Node) int64 {
 	switch n.OpName() {
-	case "Conv", "ConvTranspose", "MatMul", "Gemm", "LSTM":
+	case "Conv", "ConvTranspose", "MatMul", "Gemm", "LSTM", "ConvInteger", "MatMulInteger":
 		if n.Def.Cost != nil {
 			flop, _ := n.Def.Cost(n)
 			return flop / 2

@@ -35,6 +35,7 @@ var selectors = map[string]selector{
 	"mlc.FakeQuantize": selectFake, "mlc.FakeQuantizeGrad": selectFake,
 
 	"QuantizeLinear": selectQuantize, "DequantizeLinear": selectDequantize,
+	"DynamicQuantizeLinear": selectDynamic, "MatMulInteger": selectMatMulInteger, "ConvInteger": selectConvInteger,
 }
 
 // alts lists the kernels for an op and constant format, best first; nil if

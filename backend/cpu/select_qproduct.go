@@ -16,8 +16,9 @@ import (
 	"github.com/mlc-go/mlc/runtime/plan"
 )
 
-// qweight are constant 8-bit weights of a product: one scale for all or one
-// for each of m outputs, and no zero point once u8 is read as i8.
+// qweight are constant 8-bit weights of a product, where they are dequantized
+// with one scale for all or one for each of m outputs, and no zero point once u8
+// is read as i8.
 type qweight struct {
 	name   string
 	origin any
@@ -27,6 +28,23 @@ type qweight struct {
 	shift  bool      // u8 around 128
 }
 
+// byteWeights reads constant bytes; nil where v is none.
+func (fl *funcLowerer) byteWeights(v *ir.Value) (*qweight, error) {
+	q := fl.resolve(v)
+	if q == nil || !fl.isConst(q) || q.Type.DType != dtype.I8 && q.Type.DType != dtype.U8 {
+		return nil, nil
+	}
+	c, err := fl.constOf(q)
+	if err != nil || c.Len() == 0 {
+		return nil, err
+	}
+	w := &qweight{name: q.Name, origin: q, c: c, dims: c.Dims, shift: q.Type.DType == dtype.U8}
+	if own := q.Const(); own != nil {
+		w.origin = own
+	}
+	return w, nil
+}
+
 // qweight reads the weights that v dequantizes, whose outputs lie along axis;
 // nil where no kernel takes them.
 func (g *qgroup) qweight(v *ir.Value, axis int) (*qweight, error) {
@@ -34,19 +52,11 @@ func (g *qgroup) qweight(v *ir.Value, axis int) (*qweight, error) {
 	if d == nil || d.Attrs.Int("block_size") != 0 {
 		return nil, nil
 	}
-	q := g.fl.resolve(d.In[0])
-	if !g.fl.isConst(q) || q.Type.DType != dtype.I8 && q.Type.DType != dtype.U8 {
-		return nil, nil
-	}
-	c, err := g.fl.constOf(q)
-	if err != nil || c.Len() == 0 || axis >= len(c.Dims) {
+	w, err := g.fl.byteWeights(d.In[0])
+	if w == nil || axis >= len(w.dims) {
 		return nil, err
 	}
-	w := &qweight{name: q.Name, origin: q, c: c, dims: c.Dims, shift: q.Type.DType == dtype.U8}
-	if own := q.Const(); own != nil {
-		w.origin = own
-	}
-	m := c.Dims[axis]
+	m := w.dims[axis]
 	zero := 0
 	if w.shift {
 		zero = 128
@@ -139,7 +149,13 @@ func (g *qgroup) scaling(w *qweight, x qparam, bias *ir.Value, k int, rowSums fu
 	} else if k > gemm.MaxI8 {
 		return nil, false, nil
 	}
-	sums := ir.LazyConst(dtype.I32, []int{m}, ir.Init{}, func() (tensor.Tensor, error) {
+	fl := g.fl
+	return []int{fl.addConst(w.name+".factors", ir.NewConst(factors)), fl.addConst(w.name+".bias", ir.NewConst(b)), fl.sums(w, m, rowSums)}, true, nil
+}
+
+// sums adds the sums of each of m outputs' weights.
+func (fl *funcLowerer) sums(w *qweight, m int, rowSums func(w []int8, sums []int32)) int {
+	return fl.addConst(w.name+".sums", ir.LazyConst(dtype.I32, []int{m}, ir.Init{}, func() (tensor.Tensor, error) {
 		v, err := w.values()
 		if err != nil {
 			return tensor.Tensor{}, err
@@ -147,9 +163,7 @@ func (g *qgroup) scaling(w *qweight, x qparam, bias *ir.Value, k int, rowSums fu
 		t := tensor.New(dtype.I32, m)
 		rowSums(v, tensor.Slice[int32](&t))
 		return t, nil
-	})
-	fl := g.fl
-	return []int{fl.addConst(w.name+".factors", ir.NewConst(factors)), fl.addConst(w.name+".bias", ir.NewConst(b)), fl.addConst(w.name+".sums", sums)}, true, nil
+	}))
 }
 
 func anyNonZero(t tensor.Tensor) bool {
@@ -178,8 +192,7 @@ func (w *qweight) values() ([]int8, error) {
 }
 
 // packed adds the weights in a format.
-func (g *qgroup) packed(w *qweight, format, how string, n int, fill func(dst, src []int8)) int {
-	fl := g.fl
+func (fl *funcLowerer) packed(w *qweight, format, how string, n int, fill func(dst, src []int8)) int {
 	k := constKey{packKey{w.origin, how}, format}
 	if i, ok := fl.consts[k]; ok {
 		return i
@@ -223,11 +236,25 @@ func (g *qgroup) conv(a *ir.Node) (bool, error) {
 	}
 	at["kernel_shape"], at[quant.AttrXZero] = attr.Ints(ks...), attr.Int(px.zero)
 	g.y.result(at, g.lo, g.hi)
-	op, packed := conv.OpI8, g.packed(w, gemm.FormatI8, fmt.Sprintf("conv/%d", group), m*4*gemm.Groups(k), func(dst, src []int8) { gemm.PackI8(dst, src, m, k, k, false) })
+	op, packed := conv.OpI8, g.fl.packFilters(w, group, m, k)
 	if len(w.dims) == 4 && w.dims[1] == 1 && group > 1 && g.fl.alts(dwconv.OpI8, gemm.FormatI8) != nil {
 		op = dwconv.OpI8
 	}
-	return g.call(op, at, append([]int{packed}, rest...), macs(a), x)
+	return g.fl.multiply(g.n, op, at, append([]int{packed}, rest...), macs(a), x)
+}
+
+// packFilters packs m filters of k weights.
+func (fl *funcLowerer) packFilters(w *qweight, group, m, k int) int {
+	return fl.packed(w, gemm.FormatI8, fmt.Sprintf("conv/%d", group), m*4*gemm.Groups(k), func(dst, src []int8) { gemm.PackI8(dst, src, m, k, k, false) })
+}
+
+// packMatrix packs a matrix of k rows and n columns, or its transpose.
+func (fl *funcLowerer) packMatrix(w *qweight, trans bool, n, k int) int {
+	how, ld := "nk", k
+	if !trans {
+		how, ld = "kn", n
+	}
+	return fl.packed(w, gemm.FormatI8, how, n*4*gemm.Groups(k), func(dst, src []int8) { gemm.PackI8(dst, src, n, k, ld, !trans) })
 }
 
 // sumRows sums rows of k weights.
@@ -237,6 +264,15 @@ func sumRows(k int) func(w []int8, sums []int32) {
 			for _, v := range w[i*k : (i+1)*k] {
 				sums[i] += int32(v)
 			}
+		}
+	}
+}
+
+// sumColumns sums columns of matrices that have n.
+func sumColumns(n int) func(w []int8, sums []int32) {
+	return func(w []int8, sums []int32) {
+		for i, v := range w {
+			sums[i%n] += int32(v)
 		}
 	}
 }
@@ -264,11 +300,7 @@ func (g *qgroup) product(a *ir.Node) (bool, error) {
 	}
 	sums := sumRows(k)
 	if !trans {
-		sums = func(w []int8, sums []int32) {
-			for i, v := range w {
-				sums[i%n] += int32(v)
-			}
-		}
+		sums = sumColumns(n)
 	}
 	rest, ok, err := g.scaling(w, px, bias, k, sums)
 	if !ok {
@@ -276,20 +308,15 @@ func (g *qgroup) product(a *ir.Node) (bool, error) {
 	}
 	at := attr.Map{quant.AttrXZero: attr.Int(px.zero)}
 	g.y.result(at, g.lo, g.hi)
-	how, ld := "nk", k
-	if !trans {
-		how, ld = "kn", n
-	}
-	packed := g.packed(w, gemm.FormatI8, how, n*4*gemm.Groups(k), func(dst, src []int8) { gemm.PackI8(dst, src, n, k, ld, !trans) })
-	return g.call(gemm.OpI8, at, append([]int{packed}, rest...), macs(a), x)
+	return g.fl.multiply(g.n, gemm.OpI8, at, append([]int{g.fl.packMatrix(w, trans, n, k)}, rest...), macs(a), x)
 }
 
-// call emits a product of the group.
-func (g *qgroup) call(op string, at attr.Map, consts []int, macs int64, x *ir.Value) (bool, error) {
-	ok, err := g.fl.bytes(g.n, op, at, consts, x)
+// multiply emits a call of op, a product, in place of n.
+func (fl *funcLowerer) multiply(n *ir.Node, op string, at attr.Map, consts []int, macs int64, reads ...*ir.Value) (bool, error) {
+	ok, err := fl.bytes(n, op, at, consts, reads...)
 	if ok {
-		for i := len(g.fl.f.Body) - 1; i >= 0; i-- { // Dim instructions may follow the call
-			if in := &g.fl.f.Body[i]; in.Op == plan.Call {
+		for i := len(fl.f.Body) - 1; i >= 0; i-- { // Dim instructions may follow the call
+			if in := &fl.f.Body[i]; in.Op == plan.Call {
 				in.MACs = macs
 				break
 			}

@@ -12,6 +12,9 @@ func int8Files() []*Asm {
 	for mr := 1; mr <= 6; mr++ {
 		gemmI8AVX2(y, mr)
 	}
+	for mr := 1; mr <= 6; mr++ {
+		columnI8AVX2(y, mr)
+	}
 	packI8AVX2(y, true)
 	packI8AVX2(y, false)
 	widenAVX2(y)
@@ -45,6 +48,8 @@ func int8Files() []*Asm {
 	evensI8AVX2(q)
 	maxI8AVX2(q, false)
 	maxI8AVX2(q, true)
+	boundsAVX2(q)
+	offsetAVX2(q)
 
 	qn := New("arm64", quantDir, "quant", "i8_neon")
 	requantNEON(qn, false)
@@ -55,6 +60,8 @@ func int8Files() []*Asm {
 	evensI8NEON(qn)
 	maxI8NEON(qn, false)
 	maxI8NEON(qn, true)
+	boundsNEON(qn)
+	offsetNEON(qn)
 
 	t := New("amd64", dwconvDir, "dwconv", "i8_avx2")
 	tapsI8AVX2(t)
@@ -94,6 +101,27 @@ Strides are in elements, ldb in bytes; tiles and kq are at least 1. No
 alignment is needed, c overlaps neither a nor b, and nothing outside the
 elements named is read or written.
 `, name, mr, np, mr, np*16, mr, mr, panel)
+}
+
+func columnI8Doc(name string, mr int) string {
+	return fmt.Sprintf(`%s multiplies tiles of %d rows by one column, in groups of four steps
+of k:
+
+	for range tiles {
+		for i := range %d {
+			s := int32(0)
+			for k := range 4 * kq {
+				s += int32(a[i*lda+k]) * int32(at(b, k))
+			}
+			c[i*ldc] = s
+		}
+		a, c = a[%d*lda:], c[%d*ldc:]
+	}
+
+at is the int16 at [k]; ldb means nothing. Strides are in elements; tiles and
+kq are at least 1. No alignment is needed, c overlaps neither a nor b, and
+nothing outside the elements named is read or written.
+`, name, mr, mr, mr, mr)
 }
 
 const (
@@ -239,4 +267,37 @@ func maxI8Doc(name, typ string) string {
 n is a positive multiple of 16. No alignment is needed; dst and src may be one,
 else they do not overlap.
 `, name, typ)
+}
+
+const boundsParams = "n int, src, lo, hi *float32"
+
+func boundsDoc(name string) string {
+	return fmt.Sprintf(`%s widens 16 ranges:
+
+	for i := range n {
+		if src[i] < lo[i%%16] {
+			lo[i%%16] = src[i]
+		}
+		if src[i] > hi[i%%16] {
+			hi[i%%16] = src[i]
+		}
+	}
+
+so that NaN changes nothing. n is a positive multiple of 16. No alignment is
+needed, lo and hi overlap nothing.
+`, name)
+}
+
+const offsetParams = "n int, src *int32, add int32, dst *int32"
+
+func offsetDoc(name string) string {
+	return fmt.Sprintf(`%s adds to sums:
+
+	for i := range n {
+		dst[i] = src[i] + add
+	}
+
+n is a positive multiple of 16. No alignment is needed; dst may be src, else
+they do not overlap.
+`, name)
 }

@@ -358,3 +358,40 @@ func maxI8NEON(a *Asm, signed bool) {
 	a.I("BGT loop")
 	a.Ret()
 }
+
+// Comparisons are false where a value is NaN; FMINNM would make signaling ones
+// quiet.
+func boundsNEON(a *Asm) {
+	a.Begin(Func{Name: "bounds_neon", Params: boundsParams, Doc: boundsDoc("bounds_neon"), Regs: "R0 left, R1 src, R2 lo, R3 hi\nV0-V3 values, V4-V7 lo, V16-V19 hi, V20 which are beyond"})
+	a.Load("n", "R0", "src", "R1", "lo", "R2", "hi", "R3")
+	a.I("VLD1 (R2), [V4.S4, V5.S4, V6.S4, V7.S4]")
+	a.I("VLD1 (R3), [V16.S4, V17.S4, V18.S4, V19.S4]")
+	a.Label("loop", "sixteen values")
+	a.I("VLD1.P 64(R1), [V0.S4, V1.S4, V2.S4, V3.S4]")
+	for i := range 4 {
+		a.W(FCMGT(20, 4+i, i))
+		a.I("VBIT V20.B16, V%d.B16, V%d.B16", i, 4+i)
+		a.W(FCMGT(20, i, 16+i))
+		a.I("VBIT V20.B16, V%d.B16, V%d.B16", i, 16+i)
+	}
+	a.I("SUBS $16, R0")
+	a.I("BGT loop")
+	a.I("VST1 [V4.S4, V5.S4, V6.S4, V7.S4], (R2)")
+	a.I("VST1 [V16.S4, V17.S4, V18.S4, V19.S4], (R3)")
+	a.Ret()
+}
+
+func offsetNEON(a *Asm) {
+	a.Begin(Func{Name: "offset_neon", Params: offsetParams, Doc: offsetDoc("offset_neon"), Regs: "R0 left, R1 src, R3 dst\nV0-V3 sums, V24 add"})
+	a.Load("n", "R0", "src", "R1", "dst", "R3", "add", "R4")
+	a.I("VDUP R4, V24.S4")
+	a.Label("loop", "sixteen sums")
+	a.I("VLD1.P 64(R1), [V0.S4, V1.S4, V2.S4, V3.S4]")
+	for i := range 4 {
+		a.I("VADD V24.S4, V%d.S4, V%d.S4", i, i)
+	}
+	a.I("VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R3)")
+	a.I("SUBS $16, R0")
+	a.I("BGT loop")
+	a.Ret()
+}

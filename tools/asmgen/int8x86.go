@@ -2,16 +2,20 @@ package main
 
 import "fmt"
 
+func gemmI8Next(mr int) string {
+	return fmt.Sprintf("\nnext is where weights will be read next: of these, %d*kq bytes are fetched into\nthe second cache.\n", 4*mr)
+}
+
 // gemmI8AVX2 emits a tile on VPMADDWD, which is exact for every weight: a
 // vector of a panel holds two steps of k of eight columns, and a pair of
 // weights of a row meets it.
 func gemmI8AVX2(a *Asm, mr int) {
 	name := fmt.Sprintf("i8_%dx16_avx2", mr)
 	acc := func(i, j int) string { return fmt.Sprintf("Y%d", 2*i+j) }
-	a.Begin(Func{Name: name, Doc: gemmI8Doc(name, mr, 1, panelPairs), Params: gemmI8Params(true), Regs: fmt.Sprintf(`BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+	a.Begin(Func{Name: name, Doc: gemmI8Doc(name, mr, 1, panelPairs) + gemmI8Next(mr), Params: gemmI8Params(true) + ", next *int8", Regs: fmt.Sprintf(`BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 SI rows 0-2 of a, R9 rows 3-5
 Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products`, 2*mr-1)})
-	a.Load("tiles", "BX", "a", "SI", "lda", "R8", "c", "DX", "ldc", "R10")
+	a.Load("tiles", "BX", "a", "SI", "lda", "R8", "c", "DX", "ldc", "R10", "next", "R11")
 	a.I("SHLQ $1, R8")
 	a.I("SHLQ $2, R10")
 	row := func(i, off int) string {
@@ -38,6 +42,8 @@ Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and product
 			a.I("VPADDD Y14, %s, %s", acc(i, 1), acc(i, 1))
 		}
 	}
+	a.I("PREFETCHT1 (R11)")
+	a.I("ADDQ $%d, R11", 4*mr)
 	a.I("ADDQ $128, DI")
 	a.I("ADDQ $8, SI")
 	if mr > 3 {
@@ -50,6 +56,81 @@ Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and product
 	for i := range mr {
 		a.I("VMOVDQU %s, (DX)", acc(i, 0))
 		a.I("VMOVDQU %s, 32(DX)", acc(i, 1))
+		a.I("ADDQ R10, DX")
+	}
+	a.Load("kq", "CX")
+	a.I("SHLQ $3, CX")
+	a.I("SUBQ CX, SI")
+	for range mr {
+		a.I("ADDQ R8, SI")
+	}
+	a.I("SUBQ $1, BX")
+	a.I("JGT tile")
+	a.Ret()
+}
+
+// columnI8AVX2 emits a tile of one column, whose steps of k lie side by side
+// as those of the rows do.
+func columnI8AVX2(a *Asm, mr int) {
+	name := fmt.Sprintf("i8_%dx1_avx2", mr)
+	a.Begin(Func{Name: name, Doc: columnI8Doc(name, mr), Params: gemmI8Params(true), Regs: fmt.Sprintf(`BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+SI rows 0-2 of a, R9 rows 3-5
+Y0-Y%d sums by row, Y12 steps of the column, Y13-Y15 of a row, and products`, mr-1)})
+	a.Load("tiles", "BX", "a", "SI", "lda", "R8", "c", "DX", "ldc", "R10")
+	a.I("SHLQ $1, R8")
+	a.I("SHLQ $2, R10")
+	row := func(i int) string {
+		return fmt.Sprintf("(%s)%s", []string{"SI", "R9"}[i/3], []string{"", "(R8*1)", "(R8*2)"}[i%3])
+	}
+	step := func(bytes int) {
+		a.I("ADDQ $%d, DI", bytes)
+		a.I("ADDQ $%d, SI", bytes)
+		if mr > 3 {
+			a.I("ADDQ $%d, R9", bytes)
+		}
+	}
+	a.Label("tile", "clear the sums, set the pointers of one tile")
+	a.Load("b", "DI", "kq", "CX")
+	if mr > 3 {
+		a.I("LEAQ (SI)(R8*2), R9")
+		a.I("ADDQ R8, R9")
+	}
+	for i := range mr {
+		a.I("VPXOR Y%d, Y%d, Y%d", i, i, i)
+	}
+	a.I("SUBQ $4, CX")
+	a.I("JLT rest")
+	a.Label("loop", "sixteen steps of k")
+	a.I("VMOVDQU (DI), Y12")
+	for i := range mr {
+		a.I("VPMADDWD %s, Y12, Y%d", row(i), 13+i%3)
+		a.I("VPADDD Y%d, Y%d, Y%d", 13+i%3, i, i)
+	}
+	step(32)
+	a.I("SUBQ $4, CX")
+	a.I("JGE loop")
+	a.Label("rest", "less than four groups remain, CX is their number less four")
+	a.I("ADDQ $4, CX")
+	a.I("JLE sum")
+	a.Label("four", "four steps of k; the upper lanes are zero")
+	a.I("VMOVQ (DI), X12")
+	for i := range mr {
+		a.I("VMOVQ %s, X%d", row(i), 13+i%3)
+		a.I("VPMADDWD Y%d, Y12, Y%d", 13+i%3, 13+i%3)
+		a.I("VPADDD Y%d, Y%d, Y%d", 13+i%3, i, i)
+	}
+	step(8)
+	a.I("SUBQ $1, CX")
+	a.I("JGT four")
+	a.Label("sum", "add the lanes, write the tile, go to the rows below")
+	for i := range mr {
+		a.I("VEXTRACTI128 $1, Y%d, X13", i)
+		a.I("VPADDD X13, X%d, X%d", i, i)
+		a.I("VPSHUFD $0x4e, X%d, X13", i)
+		a.I("VPADDD X13, X%d, X%d", i, i)
+		a.I("VPSHUFD $0xb1, X%d, X13", i)
+		a.I("VPADDD X13, X%d, X%d", i, i)
+		a.I("VMOVD X%d, (DX)", i)
 		a.I("ADDQ R10, DX")
 	}
 	a.Load("kq", "CX")
@@ -420,6 +501,47 @@ func maxI8AVX2(a *Asm, signed bool) {
 	a.I("VMOVDQU X0, (DI)")
 	a.I("ADDQ $16, SI")
 	a.I("ADDQ $16, DI")
+	a.I("SUBQ $16, CX")
+	a.I("JGT loop")
+	a.Ret()
+}
+
+// The minimum of x and lo is lo where one of them is NaN, as the last operand
+// (Go's first) is then the result.
+func boundsAVX2(a *Asm) {
+	a.Begin(Func{Name: "bounds_avx2", Params: boundsParams, Doc: boundsDoc("bounds_avx2"), Regs: "CX left, SI src, DX lo, DI hi\nY0-Y1 values, Y2-Y3 lo, Y4-Y5 hi"})
+	a.Load("n", "CX", "src", "SI", "lo", "DX", "hi", "DI")
+	for i := range 2 {
+		a.I("VMOVUPS %d(DX), Y%d", 32*i, 2+i)
+		a.I("VMOVUPS %d(DI), Y%d", 32*i, 4+i)
+	}
+	a.Label("loop", "sixteen values")
+	for i := range 2 {
+		a.I("VMOVUPS %d(SI), Y%d", 32*i, i)
+		a.I("VMINPS Y%d, Y%d, Y%d", 2+i, i, 2+i)
+		a.I("VMAXPS Y%d, Y%d, Y%d", 4+i, i, 4+i)
+	}
+	a.I("ADDQ $64, SI")
+	a.I("SUBQ $16, CX")
+	a.I("JGT loop")
+	for i := range 2 {
+		a.I("VMOVUPS Y%d, %d(DX)", 2+i, 32*i)
+		a.I("VMOVUPS Y%d, %d(DI)", 4+i, 32*i)
+	}
+	a.Ret()
+}
+
+func offsetAVX2(a *Asm) {
+	a.Begin(Func{Name: "offset_avx2", Params: offsetParams, Doc: offsetDoc("offset_avx2"), Regs: "CX left, SI src, DI dst\nY0-Y1 sums, Y8 add"})
+	a.Load("n", "CX", "src", "SI", "dst", "DI")
+	spread(a, "add", "AX", "Y8")
+	a.Label("loop", "sixteen sums")
+	for i := range 2 {
+		a.I("VPADDD %d(SI), Y8, Y%d", 32*i, i)
+		a.I("VMOVDQU Y%d, %d(DI)", i, 32*i)
+	}
+	a.I("ADDQ $64, SI")
+	a.I("ADDQ $64, DI")
 	a.I("SUBQ $16, CX")
 	a.I("JGT loop")
 	a.Ret()

@@ -7,7 +7,8 @@
 //	python3 tools/peers/export.py DIR
 //
 // With -examples it exports the examples of the operator table instead, with
-// -losses it writes training runs for losses.py.
+// -losses it writes training runs for losses.py, with -keywords the net and the
+// samples that quantize.py and qnodes.py want.
 package main
 
 import (
@@ -34,32 +35,30 @@ import (
 func main() {
 	out := flag.String("out", "", "folder to write to")
 	opset := flag.Int("opset", export.DefaultOpset, "of the exports")
-	shared := flag.String("shared", filepath.Join("..", "shared"), "folder that holds corpus/")
+	shared := flag.String("shared", filepath.Join("..", "shared"), "folder that holds corpus/ and data/")
 	table := flag.Bool("examples", false, "export the examples of the operator table")
 	runs := flag.Bool("losses", false, "write training runs")
 	lenet := flag.Bool("epochs", false, "train LeNet on -out/{x,y}.npy, an epoch for each line of standard input")
 	threads := flag.Int("threads", 0, "of -epochs; 0: all")
+	kws := flag.Bool("keywords", false, "write the keyword-spotting net and its samples")
 	flag.Parse()
 	if *out == "" {
 		fmt.Fprintln(os.Stderr, "peers: -out is needed")
 		os.Exit(2)
 	}
-	if *runs {
-		if err := losses(*out); err != nil {
-			fmt.Fprintln(os.Stderr, "peers:", err)
-			os.Exit(1)
-		}
-		return
+	var special func() error
+	switch {
+	case *runs:
+		special = func() error { return losses(*out) }
+	case *table:
+		special = func() error { return examples(*out, *opset) }
+	case *lenet:
+		special = func() error { return epochs(*out, *threads, os.Stdin, os.Stdout) }
+	case *kws:
+		special = func() error { return keywords(*out, *shared) }
 	}
-	if *lenet {
-		if err := epochs(*out, *threads, os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "peers:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if *table {
-		if err := examples(*out, *opset); err != nil {
+	if special != nil {
+		if err := special(); err != nil {
 			fmt.Fprintln(os.Stderr, "peers:", err)
 			os.Exit(1)
 		}

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Checks against another engine that installs in a minute: ONNX exports of the
-# corpus models compute in onnxruntime what was recorded of the originals. (The
-# operator table's examples, `go run ./tools/peers -examples`, are for reading:
-# the engine refuses some that are legal, and says why.)
+# corpus models compute in onnxruntime what was recorded of the originals, and
+# the keyword-spotting net in int8 computes there what it computes here, as a
+# whole and node by node. (The operator table's examples, `go run ./tools/peers
+# -examples`, are for reading: the engine refuses some that are legal, and says
+# why.)
 #
 #	tools/peers/run.sh DIR      DIR holds the Python environment and the exports
 set -euo pipefail
@@ -18,3 +20,9 @@ fi
 models=(mnist-cntk-8 squeezenet-fp16 ultraface-rfb-320 yunet-n-dynamic blazeface-front-128 cyclone-unet orographic-drag oww-hello-deepa oww-embedding byte-bidi-lstm dtln-1)
 go run ./tools/peers -shared "$shared" -out "$dir/exports" "${models[@]}"
 "$python" tools/peers/export.py "$dir/exports"
+
+CGO_ENABLED=0 go build -o "$dir/mlc" ./tools/mlc
+go run ./tools/peers -keywords -shared "$shared" -out "$dir/keywords"
+for check in quantize qnodes; do
+	"$python" "tools/peers/$check.py" "$dir/mlc" "$dir"/keywords/{model.onnx,calib.npz,x.npy}
+done

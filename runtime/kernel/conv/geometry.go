@@ -31,17 +31,17 @@ func (g *geometry) taps() int { return g.kh * g.kw }
 // kernel_shape must be given, and checks them against the extents of In[0] and
 // Out[0].
 func geometryOf(c *kernel.Call, transposed bool) (g geometry, err error) {
-	return geometryIn(c, transposed, dtype.F32)
+	return geometryIn(c, transposed, []dtype.DType{dtype.F32}, dtype.F32)
 }
 
-// geometryIn is geometryOf for elements of the given types.
-func geometryIn(c *kernel.Call, transposed bool, types ...dtype.DType) (g geometry, err error) {
+// geometryIn is geometryOf for inputs and outputs of the given types.
+func geometryIn(c *kernel.Call, transposed bool, in []dtype.DType, out ...dtype.DType) (g geometry, err error) {
 	if len(c.In) < 1 || len(c.Out) != 1 {
 		return g, diag.New(diag.Internal, "convolution with %d inputs and %d outputs", len(c.In), len(c.Out))
 	}
 	x, y, kd := &c.In[0].Tensor, &c.Out[0].Tensor, c.Attrs.Ints("kernel_shape")
 	rank := len(kd)
-	if x.Rank() != rank+2 || y.Rank() != rank+2 || rank < 1 || rank > 2 || !slices.Contains(types, x.DType()) || !slices.Contains(types, y.DType()) {
+	if x.Rank() != rank+2 || y.Rank() != rank+2 || rank < 1 || rank > 2 || !slices.Contains(in, x.DType()) || !slices.Contains(out, y.DType()) {
 		return g, diag.New(diag.Internal, "convolution of %v to %v with a kernel of %v", x.Type(), y.Type(), kd)
 	}
 	ax := [2]kernel.Window{{In: 1, K: 1, Stride: 1, Dil: 1}}

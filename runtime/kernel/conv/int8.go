@@ -32,14 +32,32 @@ var I8_generic = kernel.Desc{ID: "conv.i8.generic", Op: OpI8, Format: gemm.Forma
 
 func i8Generic(c *kernel.Call) (any, error) { return prepareI8(c, &gemm.Generic8) }
 
+// OpI32 is what the kernels of an exact integer convolution compute, ONNX's
+// ConvInteger:
+//
+//	In[0]   u8 or i8 [N, C, spatial...]   one or two spatial axes
+//	Out[0]  i32[N, M, spatial...]
+//
+// with the attributes of ONNX Conv, kernel_shape among them, each group's
+// filters [M/group, C/group*taps] as weights, and the rest as gemm.Sums says.
+const OpI32 = "conv.i32"
+
+// I32_generic convolves integers on the tiles in plain Go.
+var I32_generic = kernel.Desc{ID: "conv.i32.generic", Op: OpI32, Format: gemm.FormatI8,
+	Prepare: i32Generic, Scratch: scratchI8, Run: runI8}
+
+func i32Generic(c *kernel.Call) (any, error) { return prepareI32(c, &gemm.Generic8) }
+
 // convolution8 is the state of a call. A unit of its work is one group of one
-// image, a product; column j of it is position j of the output laid over the
-// planes, whose rows are longer than the output's, so that a panel is always
-// 16 neighbours. What falls beyond a row of the output is dropped.
+// image, a product, whose columns planes8 says.
 type convolution8 struct {
 	g       geometry
 	planes  planes8
-	scale   *gemm.Scaling
+	scale   *gemm.Scaling // either this
+	sums    *gemm.Sums    // or that
+	sign    uint32
+	zero    uint8
+	sides   []int32
 	quant   *quant.Funcs
 	workers []worker8
 
@@ -54,57 +72,15 @@ type worker8 struct {
 	src   []uint8
 	x     []uint8 // of the group being arranged
 	y     []uint8 // of the group
+	sum   []int32 // or this
 	row0  int     // first filter of the group
-	edge  []uint8 // per thread of the job: 16 columns of every row
+	edge  []uint8 // per thread of the job: 16 columns of every row, gathered
 	bytes []uint8 // per thread of the job: a row of results
 	each  int
 }
 
-// planes8 is how the input lies: for each channel, a plane for each remainder
-// (of row and column, modulo the strides) that some tap needs, one after the
-// other. Neighbouring outputs meet neighbours in one of them under one tap.
-type planes8 struct {
-	direct      bool // the input itself has this form
-	phases      [][2]int
-	rows, width int
-	size        int     // of a channel
-	taps        []int32 // per row of the product: offset from that of output (0, 0)
-	cols        int     // of the product
-}
-
-func newPlanes8(g *geometry) planes8 {
-	p := planes8{rows: g.oh + (g.kh-1)*g.dh/g.sh, width: g.ow + (g.kw-1)*g.dw/g.sw}
-	if g.pt == 0 && g.pl == 0 && g.sh == 1 && g.sw == 1 && p.rows <= g.h && p.width <= g.w {
-		p = planes8{direct: true, rows: g.h, width: g.w}
-	}
-	at := map[[2]int]int{}
-	var in []int32
-	for y := range g.kh {
-		for x := range g.kw {
-			ph := [2]int{y * g.dh % g.sh, x * g.dw % g.sw}
-			if _, ok := at[ph]; !ok {
-				at[ph] = len(p.phases)
-				p.phases = append(p.phases, ph)
-			}
-			in = append(in, int32((at[ph]*p.rows+y*g.dh/g.sh)*p.width+x*g.dw/g.sw))
-		}
-	}
-	p.size = len(p.phases) * p.rows * p.width
-	k := g.c / g.group * g.taps()
-	for c := range g.c / g.group {
-		for _, off := range in {
-			p.taps = append(p.taps, int32(c*p.size)+off)
-		}
-	}
-	for len(p.taps) < 4*gemm.Groups(k) { // weights of zero meet these
-		p.taps = append(p.taps, p.taps[0])
-	}
-	p.cols = (g.oh-1)*p.width + g.ow
-	return p
-}
-
 func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
-	g, err := geometryIn(c, false, dtype.U8, dtype.I8)
+	g, err := geometryIn(c, false, []dtype.DType{dtype.U8, dtype.I8}, dtype.U8, dtype.I8)
 	if err != nil {
 		return nil, err
 	}
@@ -112,26 +88,44 @@ func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
 	if err := gemm.CheckI8(c, g.m, g.c/g.group, g.kh, g.kw); err != nil {
 		return nil, err
 	}
-	k := g.c / g.group * g.taps()
 	if s.scale, err = gemm.NewScaling(c, m, g.m); err != nil {
 		return nil, err
 	}
+	s.sign, s.zero = s.scale.Sign, s.scale.Zero
+	return s, s.prepare(c, m)
+}
+
+func prepareI32(c *kernel.Call, m *gemm.Micro8) (any, error) {
+	g, err := geometryIn(c, false, []dtype.DType{dtype.U8, dtype.I8}, dtype.I32)
+	if err != nil {
+		return nil, err
+	}
+	s := &convolution8{g: g, quant: m.Quant}
+	if s.sums, err = gemm.NewSums(c, m, g.m, g.c/g.group, g.kh, g.kw); err != nil {
+		return nil, err
+	}
+	s.sign = s.sums.Sign
+	return s, s.prepare(c, m)
+}
+
+func (s *convolution8) prepare(c *kernel.Call, m *gemm.Micro8) error {
+	g := &s.g
 	if c.Out[0].Tensor.Len() == 0 {
-		return s, nil
+		return nil
 	}
 	if g.c/g.group*g.h*g.w > math.MaxInt32/int(8) {
-		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the input", Have: fmt.Sprint(g.c / g.group * g.h * g.w), Want: "less than 2^28"}
+		return &diag.Error{Kind: diag.Limit, Port: "elements of a group of the input", Have: fmt.Sprint(g.c / g.group * g.h * g.w), Want: "less than 2^28"}
 	}
-	s.planes = newPlanes8(&g)
+	s.planes = newPlanes8(g, m)
 	dims := []int{g.c / g.group, len(s.planes.phases), s.planes.rows, s.planes.width}
 	if n, ok := tensor.Count(dims); !ok || n > math.MaxInt32-2*slack {
-		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
+		return &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
 	}
 	if !s.planes.direct {
 		s.arranged = align64(g.c/g.group*s.planes.size + slack)
 	}
-	s.scale.Edge(len(s.planes.taps))
-	p := gemm.Params8{M: g.m / g.group, N: s.planes.cols, K: k}
+	s.sides = gemm.Sides(len(s.planes.taps))
+	p := gemm.Params8{M: g.m / g.group, N: s.planes.cols, K: g.c / g.group * g.taps(), Totals: s.sums != nil && s.sums.Totals()}
 	workers, each := spread(g.n*g.group, p.M*p.N*p.K, c.Pool.Threads())
 	s.workers = make([]worker8, workers)
 	for i := range s.workers {
@@ -141,10 +135,11 @@ func prepareI8(c *kernel.Call, m *gemm.Micro8) (any, error) {
 		w.job = m.Prepare(p, each)
 	}
 	s.perWorker = s.arranged + align64(s.workers[0].job.Scratch()) + each*(s.edgeBytes()+align64(s.planes.cols+16))
-	return s, nil
+	return nil
 }
 
-// edgeBytes is room for 16 columns of every row, read with care.
+// edgeBytes is room for 16 columns of every row, gathered by moves that run
+// over.
 func (s *convolution8) edgeBytes() int { return align64(16*len(s.planes.taps) + 16) }
 
 func align64(n int) int { return (n + 63) &^ 63 }
@@ -160,6 +155,10 @@ func runI8(c *kernel.Call) {
 		return
 	}
 	s.call = c
+	if s.sums != nil {
+		s.sums.Start(c)
+		s.zero = s.sums.Zero
+	}
 	units := s.g.n * s.g.group
 	if len(s.workers) > 1 {
 		c.Pool.Run(units, s)
@@ -180,7 +179,11 @@ func (s *convolution8) unit(u, worker int) {
 	cg, mg := g.c/g.group, g.m/g.group
 	scratch := c.Scratch[worker*s.perWorker : (worker+1)*s.perWorker]
 	w.x = c.In[0].Tensor.Bytes()[(image*g.c+group*cg)*g.h*g.w:][:cg*g.h*g.w]
-	w.y = c.Out[0].Tensor.Bytes()[(image*g.m+group*mg)*g.oh*g.ow:][:mg*g.oh*g.ow]
+	if from, n := (image*g.m+group*mg)*g.oh*g.ow, mg*g.oh*g.ow; s.sums != nil {
+		w.sum = tensor.Slice[int32](&c.Out[0].Tensor)[from:][:n]
+	} else {
+		w.y = c.Out[0].Tensor.Bytes()[from:][:n]
+	}
 	w.row0 = group * mg
 	w.src = w.x
 	p := c.Pool
@@ -199,71 +202,111 @@ func (s *convolution8) unit(u, worker int) {
 	w.job.Run(p, scratch)
 }
 
-// Do implements pool.Task: it arranges a channel.
-func (w *worker8) Do(c, _ int) {
-	g, p := &w.s.g, &w.s.planes
-	src, dst := w.x[c*g.h*g.w:(c+1)*g.h*g.w], w.src[c*p.size:(c+1)*p.size]
-	zero := w.s.scale.Zero
-	for _, ph := range p.phases {
-		for y := range p.rows {
-			row := dst[:p.width]
-			dst = dst[p.width:]
-			iy := y*g.sh + ph[0] - g.pt
-			if iy < 0 || iy >= g.h {
-				fill(row, zero)
-				continue
-			}
-			w.s.quant.Arrange(row, src[iy*g.w:(iy+1)*g.w], g.sw, ph[1]-g.pl, zero)
-		}
-	}
-}
-
-func fill(b []uint8, v uint8) {
-	for i := range b {
-		b[i] = v
-	}
-}
-
 // Pack8 implements gemm.Packer8.
 func (w *worker8) Pack8(m *gemm.Micro8, panel []uint8, col, worker int) {
-	p := &w.s.planes
-	if !p.direct || col+16+int(p.taps[w.job.K-1]) <= len(w.src) {
-		m.Pack(panel, p.taps, &w.src[col], w.s.scale.Sign)
+	p, sign := &w.s.planes, w.s.sign
+	runs := p.panel(col / gemm.Panel)
+	if last := runs[len(runs)-1]; p.direct && int(last.off+p.top)+16 > len(w.src) {
+		// Whole vectors would read beyond the input.
+		m.Pack(panel, w.s.sides, w.gather(runs, worker, false), sign)
 		return
 	}
-	// The last panel would read beyond the input: it is copied first.
+	if len(runs) == 1 {
+		m.Pack(panel, p.taps, &w.src[runs[0].off], sign)
+		return
+	}
+	m.Pack(panel, w.s.sides, w.gather(runs, worker, true), sign)
+}
+
+// gather copies the 16 columns of a panel that lie in several runs, for every
+// tap, to where they lie one after the other. Whole moves run over, in w.src
+// and into what is written next.
+func (w *worker8) gather(runs []run, worker int, whole bool) *uint8 {
 	size := w.s.edgeBytes()
 	edge := w.edge[worker*size : (worker+1)*size]
-	rows := unsafe.Slice((*[16]uint8)(unsafe.Pointer(&edge[0])), len(p.taps))
-	for i, off := range p.taps {
-		copy(rows[i][:], w.src[min(len(w.src), col+int(off)):])
+	taps := w.s.planes.taps
+	if !whole {
+		for i, t := range taps {
+			for _, u := range runs {
+				copy(edge[16*i+int(u.at):16*i+int(u.at+u.n)], w.src[u.off+t:])
+			}
+		}
+		return &edge[0]
 	}
-	m.Pack(panel, w.s.scale.Edge(len(p.taps)), &edge[0], w.s.scale.Sign)
+	from, to := unsafe.Pointer(&w.src[0]), unsafe.Pointer(&edge[0])
+	for _, t := range taps {
+		for _, u := range runs {
+			*(*[16]uint8)(unsafe.Add(to, int(u.at))) = *(*[16]uint8)(unsafe.Add(from, int(u.off+t)))
+		}
+		to = unsafe.Add(to, 16)
+	}
+	return &edge[0]
 }
 
 // End8 implements gemm.Ender8.
-func (w *worker8) End8(c []int32, ld, row, rows, col, cols, worker int) {
-	s := w.s
-	g, width := &s.g, s.planes.width
-	size := align64(s.planes.cols + 16)
+func (w *worker8) End8(c []int32, ld, row, rows, col, cols int, totals []int32, worker int) {
+	p := &w.s.planes
+	if w.s.sums != nil {
+		w.endSums(c, ld, row, rows, col, min(cols, p.cols-col), totals)
+		return
+	}
+	size := align64(p.cols + 16)
 	line := w.bytes[worker*size : worker*size+cols]
+	if !p.exact {
+		w.endLoose(c, ld, row, rows, col, line)
+		return
+	}
+	n := min(cols, p.cols-col)
+	whole := n &^ 15
 	for i := range rows {
-		s.scale.Row(w.row0+row+i, cols, &c[i*ld], &line[0])
-		y := w.y[(row+i)*g.oh*g.ow : (row+i+1)*g.oh*g.ow]
-		if width == g.ow {
-			copy(y[col:], line)
+		y := w.y[(row+i)*p.cols+col:][:n]
+		if whole > 0 {
+			w.s.scale.Row(w.row0+row+i, whole, &c[i*ld], &y[0])
+		}
+		if whole < n {
+			w.s.scale.Row(w.row0+row+i, 16, &c[i*ld+whole], &line[0])
+			copy(y[whole:], line)
+		}
+	}
+}
+
+// endLoose takes columns of which some fall between rows of the output.
+func (w *worker8) endLoose(c []int32, ld, row, rows, col int, line []uint8) {
+	n := w.s.g.oh * w.s.g.ow
+	for i := range rows {
+		w.s.scale.Row(w.row0+row+i, len(line), &c[i*ld], &line[0])
+		y := w.y[(row+i)*n:][:n]
+		w.s.rowsOf(col, len(line), func(to, from, n int) { copy(y[to:to+n], line[from:]) })
+	}
+}
+
+// endSums takes n columns, of which some may fall between rows of the output.
+func (w *worker8) endSums(c []int32, ld, row, rows, col, n int, totals []int32) {
+	size := w.s.g.oh * w.s.g.ow
+	for i := range rows {
+		y, acc := w.sum[(row+i)*size:][:size], c[i*ld:][:n]
+		if w.s.planes.exact {
+			w.s.sums.Row(w.row0+row+i, acc, totals, y[col:][:n])
 			continue
 		}
-		for at := 0; at < cols; {
-			oy, ox := (col+at)/width, (col+at)%width
-			n := width - ox
-			if oy >= g.oh {
-				break
-			}
-			if ox < g.ow {
-				copy(y[oy*g.ow+ox:(oy+1)*g.ow], line[at:])
-			}
-			at += n
+		w.s.rowsOf(col, n, func(to, from, n int) {
+			w.s.sums.Row(w.row0+row+i, acc[from:], totals[min(from, len(totals)):], y[to:to+n])
+		})
+	}
+}
+
+// rowsOf calls f for each row of the output that the n columns from col on
+// meet: the place there, the first of the columns, how many they are.
+func (s *convolution8) rowsOf(col, n int, f func(to, from, n int)) {
+	ow, width := s.g.ow, s.planes.width
+	for at := 0; at < n; {
+		oy, ox := (col+at)/width, (col+at)%width
+		if oy >= s.g.oh {
+			return
 		}
+		if ox < ow {
+			f(oy*ow+ox, at, min(ow-ox, n-at))
+		}
+		at += width - ox
 	}
 }

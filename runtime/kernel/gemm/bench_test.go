@@ -52,6 +52,26 @@ func BenchmarkPeak(b *testing.B) {
 	})
 }
 
+// BenchmarkPeak8 is the speed of the highest 8-bit tile with all operands in L1.
+func BenchmarkPeak8(b *testing.B) {
+	for _, m := range append([]*Micro8{&Generic8}, micros8...) {
+		if m.Needs&^cpu.Host() != 0 {
+			continue
+		}
+		b.Run(m.Name, func(b *testing.B) {
+			const k = 64
+			x, y, c := aligned(m.MR*k), aligned(m.NP*m.PanelBytes(k)/4), aligned(m.MR*m.NP*Panel)
+			panel, sums, next := (*uint8)(unsafe.Pointer(&y[0])), (*int32)(unsafe.Pointer(&c[0])), (*int8)(unsafe.Pointer(&x[0]))
+			lda := k
+			best(b, 100*m.MR*m.NP*Panel*k, func() {
+				for range 100 {
+					m.call(m.MR, m.NP, 1, Groups(k), unsafe.Pointer(&x[0]), lda, panel, m.PanelBytes(k), sums, m.NP*Panel, next)
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkGemm multiplies activations by a packed constant, or a constant by
 // packed activations ("rows"), or two activations ("dynamic").
 func BenchmarkGemm(b *testing.B) {

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/mlc-go/mlc/runtime/cpu"
 )
 
 // beforeHole returns n elements that end where unmapped memory begins, so that
@@ -50,4 +52,31 @@ func TestNothingIsReadBeyondSlices(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Weights, scratch and panels of an 8-bit product end where memory ends.
+func TestNothingIsReadBeyondSlices8(t *testing.T) {
+	bytes := func(n int) []byte {
+		f := beforeHole(t, (n+3)/4)
+		return unsafe.Slice((*byte)(unsafe.Pointer(&f[0])), 4*len(f))
+	}
+	for _, m := range append([]*Micro8{&Generic8}, micros8...) {
+		if m.Needs&^cpu.Host() != 0 {
+			continue
+		}
+		for _, rows := range []int{1, 2, m.MR, m.MR + 1} {
+			for _, n := range []int{1, 5, 16, 17, 70} {
+				for _, k := range []int{1, 8, 15, 61} {
+					n16, k4 := panels(n)*16, 4*Groups(k)
+					a := bytes(rows * k4)
+					c := &cols8{x: bytes(k4 * n16)}
+					for i := range k4 {
+						c.rows = append(c.rows, int32(i*n16))
+					}
+					j := m.Prepare(Params8{M: rows, N: n, K: k, A: unsafe.Slice((*int8)(unsafe.Pointer(&a[0])), len(a)), Pack: c, End: &keep8{make([]int32, rows*n), n}}, 1)
+					j.Run(nil, bytes(j.Scratch()))
+				}
+			}
+		}
+	}
 }

@@ -23,8 +23,11 @@ package gemm
 // alignment is needed, c overlaps neither a nor b, and nothing outside the
 // elements named is read or written.
 //
+// next is where weights will be read next: of these, 4*kq bytes are fetched into
+// the second cache.
+//
 //go:noescape
-func i8_1x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+func i8_1x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 
 // i8_2x16_avx2 multiplies tiles of 2 rows by 1 panels of 16 columns, in groups of
 // four steps of k:
@@ -47,8 +50,11 @@ func i8_1x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32,
 // alignment is needed, c overlaps neither a nor b, and nothing outside the
 // elements named is read or written.
 //
+// next is where weights will be read next: of these, 8*kq bytes are fetched into
+// the second cache.
+//
 //go:noescape
-func i8_2x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+func i8_2x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 
 // i8_3x16_avx2 multiplies tiles of 3 rows by 1 panels of 16 columns, in groups of
 // four steps of k:
@@ -71,8 +77,11 @@ func i8_2x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32,
 // alignment is needed, c overlaps neither a nor b, and nothing outside the
 // elements named is read or written.
 //
+// next is where weights will be read next: of these, 12*kq bytes are fetched into
+// the second cache.
+//
 //go:noescape
-func i8_3x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+func i8_3x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 
 // i8_4x16_avx2 multiplies tiles of 4 rows by 1 panels of 16 columns, in groups of
 // four steps of k:
@@ -95,8 +104,11 @@ func i8_3x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32,
 // alignment is needed, c overlaps neither a nor b, and nothing outside the
 // elements named is read or written.
 //
+// next is where weights will be read next: of these, 16*kq bytes are fetched into
+// the second cache.
+//
 //go:noescape
-func i8_4x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+func i8_4x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 
 // i8_5x16_avx2 multiplies tiles of 5 rows by 1 panels of 16 columns, in groups of
 // four steps of k:
@@ -119,8 +131,11 @@ func i8_4x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32,
 // alignment is needed, c overlaps neither a nor b, and nothing outside the
 // elements named is read or written.
 //
+// next is where weights will be read next: of these, 20*kq bytes are fetched into
+// the second cache.
+//
 //go:noescape
-func i8_5x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+func i8_5x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 
 // i8_6x16_avx2 multiplies tiles of 6 rows by 1 panels of 16 columns, in groups of
 // four steps of k:
@@ -143,8 +158,137 @@ func i8_5x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32,
 // alignment is needed, c overlaps neither a nor b, and nothing outside the
 // elements named is read or written.
 //
+// next is where weights will be read next: of these, 24*kq bytes are fetched into
+// the second cache.
+//
 //go:noescape
-func i8_6x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+func i8_6x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
+
+// i8_1x1_avx2 multiplies tiles of 1 rows by one column, in groups of four steps
+// of k:
+//
+//	for range tiles {
+//		for i := range 1 {
+//			s := int32(0)
+//			for k := range 4 * kq {
+//				s += int32(a[i*lda+k]) * int32(at(b, k))
+//			}
+//			c[i*ldc] = s
+//		}
+//		a, c = a[1*lda:], c[1*ldc:]
+//	}
+//
+// at is the int16 at [k]; ldb means nothing. Strides are in elements; tiles and
+// kq are at least 1. No alignment is needed, c overlaps neither a nor b, and
+// nothing outside the elements named is read or written.
+//
+//go:noescape
+func i8_1x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+
+// i8_2x1_avx2 multiplies tiles of 2 rows by one column, in groups of four steps
+// of k:
+//
+//	for range tiles {
+//		for i := range 2 {
+//			s := int32(0)
+//			for k := range 4 * kq {
+//				s += int32(a[i*lda+k]) * int32(at(b, k))
+//			}
+//			c[i*ldc] = s
+//		}
+//		a, c = a[2*lda:], c[2*ldc:]
+//	}
+//
+// at is the int16 at [k]; ldb means nothing. Strides are in elements; tiles and
+// kq are at least 1. No alignment is needed, c overlaps neither a nor b, and
+// nothing outside the elements named is read or written.
+//
+//go:noescape
+func i8_2x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+
+// i8_3x1_avx2 multiplies tiles of 3 rows by one column, in groups of four steps
+// of k:
+//
+//	for range tiles {
+//		for i := range 3 {
+//			s := int32(0)
+//			for k := range 4 * kq {
+//				s += int32(a[i*lda+k]) * int32(at(b, k))
+//			}
+//			c[i*ldc] = s
+//		}
+//		a, c = a[3*lda:], c[3*ldc:]
+//	}
+//
+// at is the int16 at [k]; ldb means nothing. Strides are in elements; tiles and
+// kq are at least 1. No alignment is needed, c overlaps neither a nor b, and
+// nothing outside the elements named is read or written.
+//
+//go:noescape
+func i8_3x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+
+// i8_4x1_avx2 multiplies tiles of 4 rows by one column, in groups of four steps
+// of k:
+//
+//	for range tiles {
+//		for i := range 4 {
+//			s := int32(0)
+//			for k := range 4 * kq {
+//				s += int32(a[i*lda+k]) * int32(at(b, k))
+//			}
+//			c[i*ldc] = s
+//		}
+//		a, c = a[4*lda:], c[4*ldc:]
+//	}
+//
+// at is the int16 at [k]; ldb means nothing. Strides are in elements; tiles and
+// kq are at least 1. No alignment is needed, c overlaps neither a nor b, and
+// nothing outside the elements named is read or written.
+//
+//go:noescape
+func i8_4x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+
+// i8_5x1_avx2 multiplies tiles of 5 rows by one column, in groups of four steps
+// of k:
+//
+//	for range tiles {
+//		for i := range 5 {
+//			s := int32(0)
+//			for k := range 4 * kq {
+//				s += int32(a[i*lda+k]) * int32(at(b, k))
+//			}
+//			c[i*ldc] = s
+//		}
+//		a, c = a[5*lda:], c[5*ldc:]
+//	}
+//
+// at is the int16 at [k]; ldb means nothing. Strides are in elements; tiles and
+// kq are at least 1. No alignment is needed, c overlaps neither a nor b, and
+// nothing outside the elements named is read or written.
+//
+//go:noescape
+func i8_5x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+
+// i8_6x1_avx2 multiplies tiles of 6 rows by one column, in groups of four steps
+// of k:
+//
+//	for range tiles {
+//		for i := range 6 {
+//			s := int32(0)
+//			for k := range 4 * kq {
+//				s += int32(a[i*lda+k]) * int32(at(b, k))
+//			}
+//			c[i*ldc] = s
+//		}
+//		a, c = a[6*lda:], c[6*ldc:]
+//	}
+//
+// at is the int16 at [k]; ldb means nothing. Strides are in elements; tiles and
+// kq are at least 1. No alignment is needed, c overlaps neither a nor b, and
+// nothing outside the elements named is read or written.
+//
+//go:noescape
+func i8_6x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
 
 // packPairs_avx2 gathers 16 columns into a panel, turning bits by xor, whose four bytes
 // are equal:

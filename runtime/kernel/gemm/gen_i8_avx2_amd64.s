@@ -2,17 +2,18 @@
 
 #include "textflag.h"
 
-// func i8_1x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_1x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y1 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_1x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_1x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -37,6 +38,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y0, Y0
 	VPADDD Y14, Y1, Y1
+	PREFETCHT1 (R11)
+	ADDQ $4, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	SUBQ $1, CX
@@ -54,17 +57,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_2x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_2x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y3 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_2x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_2x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -101,6 +105,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y2, Y2
 	VPADDD Y14, Y3, Y3
+	PREFETCHT1 (R11)
+	ADDQ $8, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	SUBQ $1, CX
@@ -122,17 +128,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_3x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_3x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y5 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_3x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_3x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -181,6 +188,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y4, Y4
 	VPADDD Y14, Y5, Y5
+	PREFETCHT1 (R11)
+	ADDQ $12, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	SUBQ $1, CX
@@ -206,17 +215,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_4x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_4x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y7 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_4x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_4x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -279,6 +289,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y6, Y6
 	VPADDD Y14, Y7, Y7
+	PREFETCHT1 (R11)
+	ADDQ $16, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	ADDQ $8, R9
@@ -309,17 +321,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_5x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_5x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y9 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_5x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_5x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -394,6 +407,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y8, Y8
 	VPADDD Y14, Y9, Y9
+	PREFETCHT1 (R11)
+	ADDQ $20, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	ADDQ $8, R9
@@ -428,17 +443,18 @@ loop: // four steps of k, two by two
 	VZEROUPPER
 	RET
 
-// func i8_6x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+// func i8_6x16_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 //
-// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b, R11 next
 // SI rows 0-2 of a, R9 rows 3-5
 // Y0-Y11 sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and products
-TEXT ·i8_6x16_avx2(SB), NOSPLIT, $0-64
+TEXT ·i8_6x16_avx2(SB), NOSPLIT, $0-72
 	MOVQ tiles+0(FP), BX
 	MOVQ a+16(FP), SI
 	MOVQ lda+24(FP), R8
 	MOVQ c+48(FP), DX
 	MOVQ ldc+56(FP), R10
+	MOVQ next+64(FP), R11
 	SHLQ $1, R8
 	SHLQ $2, R10
 
@@ -525,6 +541,8 @@ loop: // four steps of k, two by two
 	VPMADDWD Y13, Y14, Y14
 	VPADDD Y15, Y10, Y10
 	VPADDD Y14, Y11, Y11
+	PREFETCHT1 (R11)
+	ADDQ $24, R11
 	ADDQ $128, DI
 	ADDQ $8, SI
 	ADDQ $8, R9
@@ -548,6 +566,615 @@ loop: // four steps of k, two by two
 	ADDQ R10, DX
 	VMOVDQU Y10, (DX)
 	VMOVDQU Y11, 32(DX)
+	ADDQ R10, DX
+	MOVQ kq+8(FP), CX
+	SHLQ $3, CX
+	SUBQ CX, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	SUBQ $1, BX
+	JGT tile
+	VZEROUPPER
+	RET
+
+// func i8_1x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+//
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// SI rows 0-2 of a, R9 rows 3-5
+// Y0-Y0 sums by row, Y12 steps of the column, Y13-Y15 of a row, and products
+TEXT ·i8_1x1_avx2(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ lda+24(FP), R8
+	MOVQ c+48(FP), DX
+	MOVQ ldc+56(FP), R10
+	SHLQ $1, R8
+	SHLQ $2, R10
+
+tile: // clear the sums, set the pointers of one tile
+	MOVQ b+32(FP), DI
+	MOVQ kq+8(FP), CX
+	VPXOR Y0, Y0, Y0
+	SUBQ $4, CX
+	JLT rest
+
+loop: // sixteen steps of k
+	VMOVDQU (DI), Y12
+	VPMADDWD (SI), Y12, Y13
+	VPADDD Y13, Y0, Y0
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $4, CX
+	JGE loop
+
+rest: // less than four groups remain, CX is their number less four
+	ADDQ $4, CX
+	JLE sum
+
+four: // four steps of k; the upper lanes are zero
+	VMOVQ (DI), X12
+	VMOVQ (SI), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y0, Y0
+	ADDQ $8, DI
+	ADDQ $8, SI
+	SUBQ $1, CX
+	JGT four
+
+sum: // add the lanes, write the tile, go to the rows below
+	VEXTRACTI128 $1, Y0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0x4e, X0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0xb1, X0, X13
+	VPADDD X13, X0, X0
+	VMOVD X0, (DX)
+	ADDQ R10, DX
+	MOVQ kq+8(FP), CX
+	SHLQ $3, CX
+	SUBQ CX, SI
+	ADDQ R8, SI
+	SUBQ $1, BX
+	JGT tile
+	VZEROUPPER
+	RET
+
+// func i8_2x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+//
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// SI rows 0-2 of a, R9 rows 3-5
+// Y0-Y1 sums by row, Y12 steps of the column, Y13-Y15 of a row, and products
+TEXT ·i8_2x1_avx2(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ lda+24(FP), R8
+	MOVQ c+48(FP), DX
+	MOVQ ldc+56(FP), R10
+	SHLQ $1, R8
+	SHLQ $2, R10
+
+tile: // clear the sums, set the pointers of one tile
+	MOVQ b+32(FP), DI
+	MOVQ kq+8(FP), CX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	SUBQ $4, CX
+	JLT rest
+
+loop: // sixteen steps of k
+	VMOVDQU (DI), Y12
+	VPMADDWD (SI), Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPADDD Y14, Y1, Y1
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $4, CX
+	JGE loop
+
+rest: // less than four groups remain, CX is their number less four
+	ADDQ $4, CX
+	JLE sum
+
+four: // four steps of k; the upper lanes are zero
+	VMOVQ (DI), X12
+	VMOVQ (SI), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VMOVQ (SI)(R8*1), X14
+	VPMADDWD Y14, Y12, Y14
+	VPADDD Y14, Y1, Y1
+	ADDQ $8, DI
+	ADDQ $8, SI
+	SUBQ $1, CX
+	JGT four
+
+sum: // add the lanes, write the tile, go to the rows below
+	VEXTRACTI128 $1, Y0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0x4e, X0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0xb1, X0, X13
+	VPADDD X13, X0, X0
+	VMOVD X0, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0x4e, X1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0xb1, X1, X13
+	VPADDD X13, X1, X1
+	VMOVD X1, (DX)
+	ADDQ R10, DX
+	MOVQ kq+8(FP), CX
+	SHLQ $3, CX
+	SUBQ CX, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	SUBQ $1, BX
+	JGT tile
+	VZEROUPPER
+	RET
+
+// func i8_3x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+//
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// SI rows 0-2 of a, R9 rows 3-5
+// Y0-Y2 sums by row, Y12 steps of the column, Y13-Y15 of a row, and products
+TEXT ·i8_3x1_avx2(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ lda+24(FP), R8
+	MOVQ c+48(FP), DX
+	MOVQ ldc+56(FP), R10
+	SHLQ $1, R8
+	SHLQ $2, R10
+
+tile: // clear the sums, set the pointers of one tile
+	MOVQ b+32(FP), DI
+	MOVQ kq+8(FP), CX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	SUBQ $4, CX
+	JLT rest
+
+loop: // sixteen steps of k
+	VMOVDQU (DI), Y12
+	VPMADDWD (SI), Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPADDD Y14, Y1, Y1
+	VPMADDWD (SI)(R8*2), Y12, Y15
+	VPADDD Y15, Y2, Y2
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $4, CX
+	JGE loop
+
+rest: // less than four groups remain, CX is their number less four
+	ADDQ $4, CX
+	JLE sum
+
+four: // four steps of k; the upper lanes are zero
+	VMOVQ (DI), X12
+	VMOVQ (SI), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VMOVQ (SI)(R8*1), X14
+	VPMADDWD Y14, Y12, Y14
+	VPADDD Y14, Y1, Y1
+	VMOVQ (SI)(R8*2), X15
+	VPMADDWD Y15, Y12, Y15
+	VPADDD Y15, Y2, Y2
+	ADDQ $8, DI
+	ADDQ $8, SI
+	SUBQ $1, CX
+	JGT four
+
+sum: // add the lanes, write the tile, go to the rows below
+	VEXTRACTI128 $1, Y0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0x4e, X0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0xb1, X0, X13
+	VPADDD X13, X0, X0
+	VMOVD X0, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0x4e, X1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0xb1, X1, X13
+	VPADDD X13, X1, X1
+	VMOVD X1, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y2, X13
+	VPADDD X13, X2, X2
+	VPSHUFD $0x4e, X2, X13
+	VPADDD X13, X2, X2
+	VPSHUFD $0xb1, X2, X13
+	VPADDD X13, X2, X2
+	VMOVD X2, (DX)
+	ADDQ R10, DX
+	MOVQ kq+8(FP), CX
+	SHLQ $3, CX
+	SUBQ CX, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	SUBQ $1, BX
+	JGT tile
+	VZEROUPPER
+	RET
+
+// func i8_4x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+//
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// SI rows 0-2 of a, R9 rows 3-5
+// Y0-Y3 sums by row, Y12 steps of the column, Y13-Y15 of a row, and products
+TEXT ·i8_4x1_avx2(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ lda+24(FP), R8
+	MOVQ c+48(FP), DX
+	MOVQ ldc+56(FP), R10
+	SHLQ $1, R8
+	SHLQ $2, R10
+
+tile: // clear the sums, set the pointers of one tile
+	MOVQ b+32(FP), DI
+	MOVQ kq+8(FP), CX
+	LEAQ (SI)(R8*2), R9
+	ADDQ R8, R9
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	SUBQ $4, CX
+	JLT rest
+
+loop: // sixteen steps of k
+	VMOVDQU (DI), Y12
+	VPMADDWD (SI), Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPADDD Y14, Y1, Y1
+	VPMADDWD (SI)(R8*2), Y12, Y15
+	VPADDD Y15, Y2, Y2
+	VPMADDWD (R9), Y12, Y13
+	VPADDD Y13, Y3, Y3
+	ADDQ $32, DI
+	ADDQ $32, SI
+	ADDQ $32, R9
+	SUBQ $4, CX
+	JGE loop
+
+rest: // less than four groups remain, CX is their number less four
+	ADDQ $4, CX
+	JLE sum
+
+four: // four steps of k; the upper lanes are zero
+	VMOVQ (DI), X12
+	VMOVQ (SI), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VMOVQ (SI)(R8*1), X14
+	VPMADDWD Y14, Y12, Y14
+	VPADDD Y14, Y1, Y1
+	VMOVQ (SI)(R8*2), X15
+	VPMADDWD Y15, Y12, Y15
+	VPADDD Y15, Y2, Y2
+	VMOVQ (R9), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y3, Y3
+	ADDQ $8, DI
+	ADDQ $8, SI
+	ADDQ $8, R9
+	SUBQ $1, CX
+	JGT four
+
+sum: // add the lanes, write the tile, go to the rows below
+	VEXTRACTI128 $1, Y0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0x4e, X0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0xb1, X0, X13
+	VPADDD X13, X0, X0
+	VMOVD X0, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0x4e, X1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0xb1, X1, X13
+	VPADDD X13, X1, X1
+	VMOVD X1, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y2, X13
+	VPADDD X13, X2, X2
+	VPSHUFD $0x4e, X2, X13
+	VPADDD X13, X2, X2
+	VPSHUFD $0xb1, X2, X13
+	VPADDD X13, X2, X2
+	VMOVD X2, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y3, X13
+	VPADDD X13, X3, X3
+	VPSHUFD $0x4e, X3, X13
+	VPADDD X13, X3, X3
+	VPSHUFD $0xb1, X3, X13
+	VPADDD X13, X3, X3
+	VMOVD X3, (DX)
+	ADDQ R10, DX
+	MOVQ kq+8(FP), CX
+	SHLQ $3, CX
+	SUBQ CX, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	SUBQ $1, BX
+	JGT tile
+	VZEROUPPER
+	RET
+
+// func i8_5x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+//
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// SI rows 0-2 of a, R9 rows 3-5
+// Y0-Y4 sums by row, Y12 steps of the column, Y13-Y15 of a row, and products
+TEXT ·i8_5x1_avx2(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ lda+24(FP), R8
+	MOVQ c+48(FP), DX
+	MOVQ ldc+56(FP), R10
+	SHLQ $1, R8
+	SHLQ $2, R10
+
+tile: // clear the sums, set the pointers of one tile
+	MOVQ b+32(FP), DI
+	MOVQ kq+8(FP), CX
+	LEAQ (SI)(R8*2), R9
+	ADDQ R8, R9
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	SUBQ $4, CX
+	JLT rest
+
+loop: // sixteen steps of k
+	VMOVDQU (DI), Y12
+	VPMADDWD (SI), Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPADDD Y14, Y1, Y1
+	VPMADDWD (SI)(R8*2), Y12, Y15
+	VPADDD Y15, Y2, Y2
+	VPMADDWD (R9), Y12, Y13
+	VPADDD Y13, Y3, Y3
+	VPMADDWD (R9)(R8*1), Y12, Y14
+	VPADDD Y14, Y4, Y4
+	ADDQ $32, DI
+	ADDQ $32, SI
+	ADDQ $32, R9
+	SUBQ $4, CX
+	JGE loop
+
+rest: // less than four groups remain, CX is their number less four
+	ADDQ $4, CX
+	JLE sum
+
+four: // four steps of k; the upper lanes are zero
+	VMOVQ (DI), X12
+	VMOVQ (SI), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VMOVQ (SI)(R8*1), X14
+	VPMADDWD Y14, Y12, Y14
+	VPADDD Y14, Y1, Y1
+	VMOVQ (SI)(R8*2), X15
+	VPMADDWD Y15, Y12, Y15
+	VPADDD Y15, Y2, Y2
+	VMOVQ (R9), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y3, Y3
+	VMOVQ (R9)(R8*1), X14
+	VPMADDWD Y14, Y12, Y14
+	VPADDD Y14, Y4, Y4
+	ADDQ $8, DI
+	ADDQ $8, SI
+	ADDQ $8, R9
+	SUBQ $1, CX
+	JGT four
+
+sum: // add the lanes, write the tile, go to the rows below
+	VEXTRACTI128 $1, Y0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0x4e, X0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0xb1, X0, X13
+	VPADDD X13, X0, X0
+	VMOVD X0, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0x4e, X1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0xb1, X1, X13
+	VPADDD X13, X1, X1
+	VMOVD X1, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y2, X13
+	VPADDD X13, X2, X2
+	VPSHUFD $0x4e, X2, X13
+	VPADDD X13, X2, X2
+	VPSHUFD $0xb1, X2, X13
+	VPADDD X13, X2, X2
+	VMOVD X2, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y3, X13
+	VPADDD X13, X3, X3
+	VPSHUFD $0x4e, X3, X13
+	VPADDD X13, X3, X3
+	VPSHUFD $0xb1, X3, X13
+	VPADDD X13, X3, X3
+	VMOVD X3, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y4, X13
+	VPADDD X13, X4, X4
+	VPSHUFD $0x4e, X4, X13
+	VPADDD X13, X4, X4
+	VPSHUFD $0xb1, X4, X13
+	VPADDD X13, X4, X4
+	VMOVD X4, (DX)
+	ADDQ R10, DX
+	MOVQ kq+8(FP), CX
+	SHLQ $3, CX
+	SUBQ CX, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	ADDQ R8, SI
+	SUBQ $1, BX
+	JGT tile
+	VZEROUPPER
+	RET
+
+// func i8_6x1_avx2(tiles, kq int, a *int16, lda int, b *uint8, ldb int, c *int32, ldc int)
+//
+// BX tiles left, CX groups left, R8 lda, R10 ldc in bytes, DX c, DI b
+// SI rows 0-2 of a, R9 rows 3-5
+// Y0-Y5 sums by row, Y12 steps of the column, Y13-Y15 of a row, and products
+TEXT ·i8_6x1_avx2(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), BX
+	MOVQ a+16(FP), SI
+	MOVQ lda+24(FP), R8
+	MOVQ c+48(FP), DX
+	MOVQ ldc+56(FP), R10
+	SHLQ $1, R8
+	SHLQ $2, R10
+
+tile: // clear the sums, set the pointers of one tile
+	MOVQ b+32(FP), DI
+	MOVQ kq+8(FP), CX
+	LEAQ (SI)(R8*2), R9
+	ADDQ R8, R9
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	SUBQ $4, CX
+	JLT rest
+
+loop: // sixteen steps of k
+	VMOVDQU (DI), Y12
+	VPMADDWD (SI), Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPADDD Y14, Y1, Y1
+	VPMADDWD (SI)(R8*2), Y12, Y15
+	VPADDD Y15, Y2, Y2
+	VPMADDWD (R9), Y12, Y13
+	VPADDD Y13, Y3, Y3
+	VPMADDWD (R9)(R8*1), Y12, Y14
+	VPADDD Y14, Y4, Y4
+	VPMADDWD (R9)(R8*2), Y12, Y15
+	VPADDD Y15, Y5, Y5
+	ADDQ $32, DI
+	ADDQ $32, SI
+	ADDQ $32, R9
+	SUBQ $4, CX
+	JGE loop
+
+rest: // less than four groups remain, CX is their number less four
+	ADDQ $4, CX
+	JLE sum
+
+four: // four steps of k; the upper lanes are zero
+	VMOVQ (DI), X12
+	VMOVQ (SI), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y0, Y0
+	VMOVQ (SI)(R8*1), X14
+	VPMADDWD Y14, Y12, Y14
+	VPADDD Y14, Y1, Y1
+	VMOVQ (SI)(R8*2), X15
+	VPMADDWD Y15, Y12, Y15
+	VPADDD Y15, Y2, Y2
+	VMOVQ (R9), X13
+	VPMADDWD Y13, Y12, Y13
+	VPADDD Y13, Y3, Y3
+	VMOVQ (R9)(R8*1), X14
+	VPMADDWD Y14, Y12, Y14
+	VPADDD Y14, Y4, Y4
+	VMOVQ (R9)(R8*2), X15
+	VPMADDWD Y15, Y12, Y15
+	VPADDD Y15, Y5, Y5
+	ADDQ $8, DI
+	ADDQ $8, SI
+	ADDQ $8, R9
+	SUBQ $1, CX
+	JGT four
+
+sum: // add the lanes, write the tile, go to the rows below
+	VEXTRACTI128 $1, Y0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0x4e, X0, X13
+	VPADDD X13, X0, X0
+	VPSHUFD $0xb1, X0, X13
+	VPADDD X13, X0, X0
+	VMOVD X0, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0x4e, X1, X13
+	VPADDD X13, X1, X1
+	VPSHUFD $0xb1, X1, X13
+	VPADDD X13, X1, X1
+	VMOVD X1, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y2, X13
+	VPADDD X13, X2, X2
+	VPSHUFD $0x4e, X2, X13
+	VPADDD X13, X2, X2
+	VPSHUFD $0xb1, X2, X13
+	VPADDD X13, X2, X2
+	VMOVD X2, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y3, X13
+	VPADDD X13, X3, X3
+	VPSHUFD $0x4e, X3, X13
+	VPADDD X13, X3, X3
+	VPSHUFD $0xb1, X3, X13
+	VPADDD X13, X3, X3
+	VMOVD X3, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y4, X13
+	VPADDD X13, X4, X4
+	VPSHUFD $0x4e, X4, X13
+	VPADDD X13, X4, X4
+	VPSHUFD $0xb1, X4, X13
+	VPADDD X13, X4, X4
+	VMOVD X4, (DX)
+	ADDQ R10, DX
+	VEXTRACTI128 $1, Y5, X13
+	VPADDD X13, X5, X5
+	VPSHUFD $0x4e, X5, X13
+	VPADDD X13, X5, X5
+	VPSHUFD $0xb1, X5, X13
+	VPADDD X13, X5, X5
+	VMOVD X5, (DX)
 	ADDQ R10, DX
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX

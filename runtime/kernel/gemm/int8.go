@@ -47,9 +47,14 @@ type Micro8 struct {
 	Signed bool
 	Group  int // bytes of a panel for four steps of k
 
-	call  func(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int)
+	// call multiplies; next is where the rows begin that are read next (they are
+	// widened from memory that no cache may hold).
+	call  func(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8)
 	pack  func(kq int, rows *int32, src *uint8, xor uint32, dst *uint8)
 	widen func(n int, src *int8, dst *int16)
+	// column is call for one column, which lies in int16 as rows do (nil: no
+	// such tiles, then a panel holds at least one column).
+	column func(mr, tiles, kq int, a unsafe.Pointer, lda int, b *int16, c *int32, ldc int)
 	// Quant are the loops that go with the tiles.
 	Quant *quant.Funcs
 }
@@ -59,6 +64,24 @@ var Generic8 = Micro8{Name: "4x16.generic", MR: 4, NP: 1, Group: 64, call: gener
 
 // PanelBytes is the size of a panel of k steps.
 func (m *Micro8) PanelBytes(k int) int { return Groups(k) * m.Group }
+
+// fewColumns is how many columns at most are multiplied one by one where they
+// would begin a panel.
+const fewColumns = 6
+
+// single is how many of n columns, the last ones, are multiplied one by one.
+func (m *Micro8) single(n int) int {
+	if few := n % Panel; m.column != nil && few <= fewColumns {
+		return few
+	}
+	return 0
+}
+
+// Width is the number of columns that the multiplication of n columns costs.
+func (m *Micro8) Width(n int) int {
+	few := m.single(n)
+	return panels(n-few)*Panel + few
+}
 
 // Pack gathers 16 columns into a panel: row k of it is src[rows[k]:], 16
 // bytes, xor being what makes them unsigned. len(rows) is a multiple of four.
@@ -80,7 +103,7 @@ func (m *Micro8) Correction(bias, zero, wsum int32) int32 {
 	return bias - zero*wsum
 }
 
-func generic8Call(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int) {
+func generic8Call(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int, _ *int8) {
 	for i := range tiles * mr {
 		row := unsafe.Slice((*int8)(unsafe.Add(a, i*lda)), 4*kq)
 		for p := range np {
@@ -95,6 +118,14 @@ func generic8Call(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ld
 			}
 			*(*[16]int32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc+16*p))) = s
 		}
+	}
+}
+
+// takeColumn takes column j out of a panel of int16 pairs.
+func takeColumn(dst []int16, panel []uint8, j int) {
+	from, to := unsafe.Pointer(&panel[4*j]), unsafe.Pointer(&dst[0])
+	for q := range len(dst) / 2 {
+		*(*[2]int16)(unsafe.Add(to, 4*q)) = *(*[2]int16)(unsafe.Add(from, 64*q))
 	}
 }
 

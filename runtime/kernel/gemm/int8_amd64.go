@@ -10,34 +10,54 @@ import (
 // AVX2_I8_6x16 holds the integer tiles of up to 6 rows for AVX2. It multiplies
 // int16 pairs (VPMADDWD), which no weight can make overflow.
 var AVX2_I8_6x16 = Micro8{Name: "6x16.avx2", Needs: cpu.AVX2, MR: 6, NP: 1, Wide: true, Group: 128,
-	call: avx2I8Call, pack: packPairs_avx2, widen: widen_avx2, Quant: &quant.AVX2}
+	call: avx2I8Call, column: avx2I8Column, pack: packPairs_avx2, widen: widen_avx2, Quant: &quant.AVX2}
 
 // VNNI_I8_14x32 holds the integer tiles of up to 14 rows and two panels for
 // AVX-512 with VNNI.
 var VNNI_I8_14x32 = Micro8{Name: "14x32.avx512vnni", Needs: cpu.AVX2 | cpu.AVX512 | cpu.AVX512VNNI, MR: 14, NP: 2, Group: 64,
 	call: vnniI8Call, pack: packQuads_avx2, Quant: &quant.AVX2}
 
-func avx2I8Call(mr, _, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int) {
+func avx2I8Call(mr, _, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int, next *int8) {
 	w := (*int16)(a)
 	switch mr {
 	case 1:
-		i8_1x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc)
+		i8_1x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc, next)
 	case 2:
-		i8_2x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc)
+		i8_2x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc, next)
 	case 3:
-		i8_3x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc)
+		i8_3x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc, next)
 	case 4:
-		i8_4x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc)
+		i8_4x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc, next)
 	case 5:
-		i8_5x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc)
+		i8_5x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc, next)
 	case 6:
-		i8_6x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc)
+		i8_6x16_avx2(tiles, kq, w, lda, b, ldb, c, ldc, next)
 	default:
 		panic("gemm: no such tile")
 	}
 }
 
-func vnniI8Call(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int) {
+func avx2I8Column(mr, tiles, kq int, a unsafe.Pointer, lda int, b *int16, c *int32, ldc int) {
+	w, x := (*int16)(a), (*uint8)(unsafe.Pointer(b))
+	switch mr {
+	case 1:
+		i8_1x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 2:
+		i8_2x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 3:
+		i8_3x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 4:
+		i8_4x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 5:
+		i8_5x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	case 6:
+		i8_6x1_avx2(tiles, kq, w, lda, x, 0, c, ldc)
+	default:
+		panic("gemm: no such tile")
+	}
+}
+
+func vnniI8Call(mr, np, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int, _ *int8) {
 	w := (*int8)(a)
 	switch mr*2 + np {
 	case 1*2 + 1:

@@ -16,7 +16,7 @@ var NEON_I8_4x16 = Micro8{Name: "4x16.neon", Needs: cpu.NEON, MR: 4, NP: 1, Wide
 var Dot_I8_4x16 = Micro8{Name: "4x16.dotprod", Needs: cpu.NEON | cpu.DotProd, MR: 4, NP: 1, Signed: true, Group: 64,
 	call: dotprodI8Call, pack: packQuads_neon, Quant: &quant.NEON}
 
-func neonI8Call(mr, _, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int) {
+func neonI8Call(mr, _, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int, _ *int8) {
 	w := (*int16)(a)
 	switch mr {
 	case 1:
@@ -32,7 +32,7 @@ func neonI8Call(mr, _, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb i
 	}
 }
 
-func dotprodI8Call(mr, _, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int) {
+func dotprodI8Call(mr, _, tiles, kq int, a unsafe.Pointer, lda int, b *uint8, ldb int, c *int32, ldc int, _ *int8) {
 	w := (*int8)(a)
 	switch mr {
 	case 1:

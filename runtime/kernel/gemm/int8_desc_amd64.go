@@ -16,3 +16,15 @@ var I8_6x16_avx2 = kernel.Desc{ID: "gemm.i8.6x16.avx2", Op: OpI8, Format: Format
 func i8VNNI(c *kernel.Call) (any, error) { return prepareI8(c, &VNNI_I8_14x32) }
 
 func i8AVX2(c *kernel.Call) (any, error) { return prepareI8(c, &AVX2_I8_6x16) }
+
+// I32_14x32_avx512vnni multiplies integers by constant weights on VNNI_I8_14x32.
+var I32_14x32_avx512vnni = kernel.Desc{ID: "gemm.i32.14x32.avx512vnni", Op: OpI32, Format: FormatI8, Arch: "amd64", Needs: cpu.AVX2 | cpu.AVX512 | cpu.AVX512VNNI, Fast: true,
+	Prepare: i32VNNI, Scratch: scratchI8, Run: runI8}
+
+// I32_6x16_avx2 multiplies integers by constant weights on AVX2_I8_6x16.
+var I32_6x16_avx2 = kernel.Desc{ID: "gemm.i32.6x16.avx2", Op: OpI32, Format: FormatI8, Arch: "amd64", Needs: cpu.AVX2, Fast: true,
+	Prepare: i32AVX2, Scratch: scratchI8, Run: runI8}
+
+func i32VNNI(c *kernel.Call) (any, error) { return prepareI32(c, &VNNI_I8_14x32) }
+
+func i32AVX2(c *kernel.Call) (any, error) { return prepareI32(c, &AVX2_I8_6x16) }

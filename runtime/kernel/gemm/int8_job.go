@@ -14,6 +14,7 @@ type Params8 struct {
 	A       []int8
 	Pack    Packer8
 	End     Ender8
+	Totals  bool // End8 wants them
 }
 
 // A Packer8 produces panels.
@@ -28,8 +29,10 @@ type Packer8 interface {
 type Ender8 interface {
 	// End8 takes rows [row, row+rows) of columns [col, col+cols), cols being a
 	// multiple of 16 of which those beyond N mean nothing; c has stride ld.
-	// Calls run at the same time with different workers.
-	End8(c []int32, ld, row, rows, col, cols, worker int)
+	// totals, where they are wanted, are for each column the sum of its entries
+	// in the panel: what a row of ones would give. Calls run at the same time
+	// with different workers.
+	End8(c []int32, ld, row, rows, col, cols int, totals []int32, worker int)
 }
 
 const (
@@ -71,6 +74,10 @@ func (m *Micro8) Prepare(p Params8, threads int) *Job8 {
 	j.perWorker = align64(block*m.PanelBytes(p.K)) + align64(4*m.MR*j.cols)
 	if m.Wide {
 		j.perWorker += align64(2 * m.MR * 4 * Groups(p.K))
+	}
+	j.perWorker += align64(2 * m.single(p.N) * 4 * Groups(p.K))
+	if p.Totals {
+		j.perWorker += align64(2*4*Groups(p.K)) + align64(4*j.cols)
 	}
 	return j
 }
@@ -115,17 +122,62 @@ func (j *Job8) Do(i, worker int) {
 	for p := range np {
 		j.Pack.Pack8(m, b[p*size:(p+1)*size], c0+p*Panel, worker)
 	}
+	wide := buf
+	if m.Wide {
+		buf = buf[align64(2*m.MR*4*kq):]
+	}
+	ld, few := np*Panel, m.single(min(j.cols, j.N-c0))
+	var single []int16
+	if few > 0 {
+		np--
+		single = unsafe.Slice((*int16)(unsafe.Pointer(&buf[0])), few*4*kq)
+		for i := range few {
+			takeColumn(single[i*4*kq:(i+1)*4*kq], b[np*size:], i)
+		}
+	}
+	var totals []int32
+	if j.Totals {
+		totals = j.total(b, buf[align64(2*few*4*kq):])
+	}
 	for r := r0; r < r1; r += m.MR {
 		rows := min(m.MR, r1-r)
 		a := unsafe.Pointer(&j.A[r*4*kq])
 		if m.Wide {
-			a = unsafe.Pointer(&buf[0])
+			a = unsafe.Pointer(&wide[0])
 			m.widen(rows*4*kq, &j.A[r*4*kq], (*int16)(a))
 		}
+		next := &j.A[min((r+rows)*4*kq, len(j.A)-1)]
 		for p := 0; p < np; p += m.NP {
 			n := min(m.NP, np-p)
-			m.call(rows, n, 1, kq, a, 4*kq, &b[p*size], size, &c[p*Panel], np*Panel)
+			m.call(rows, n, 1, kq, a, 4*kq, &b[p*size], size, &c[p*Panel], ld, next)
 		}
-		j.End.End8(c, np*Panel, r, rows, c0, np*Panel, worker)
+		for i := range few {
+			m.column(rows, 1, kq, a, 4*kq, &single[i*4*kq], &c[np*Panel+i], ld)
+		}
+		j.End.End8(c, ld, r, rows, c0, ld, totals, worker)
 	}
+}
+
+// total multiplies the panels of b by a row of ones, in buf.
+func (j *Job8) total(b, buf []byte) []int32 {
+	m, kq, size := j.micro, Groups(j.K), j.micro.PanelBytes(j.K)
+	n := len(b) / size * Panel
+	if m.Wide {
+		ones := unsafe.Slice((*int16)(unsafe.Pointer(&buf[0])), 4*kq)
+		for i := range ones {
+			ones[i] = 1
+		}
+		clear(ones[j.K:])
+	} else {
+		ones := buf[:4*kq]
+		for i := range ones {
+			ones[i] = 1
+		}
+		clear(ones[j.K:])
+	}
+	t := unsafe.Slice((*int32)(unsafe.Pointer(&buf[align64(2*4*kq)])), n)
+	for p := 0; p < n; p += Panel {
+		m.call(1, 1, 1, kq, unsafe.Pointer(&buf[0]), 4*kq, &b[p/Panel*size], size, &t[p], Panel, &j.A[0])
+	}
+	return t
 }

@@ -21,7 +21,6 @@ type Scaling struct {
 	rule quant.Rule
 	corr []int32
 	m    []float32
-	edge []int32
 }
 
 // NewScaling reads the constants from index 1 on and the attributes of a call
@@ -58,8 +57,15 @@ func NewScaling(c *kernel.Call, micro *Micro8, m int) (*Scaling, error) {
 // which the first holds m rows of weights in FormatI8, each of as many terms as
 // the product of extents k.
 func CheckI8(c *kernel.Call, m int, k ...int) error {
-	if len(c.In) != 1 || len(c.Out) != 1 || len(c.Consts) != 4 || c.Consts[0].DType() != dtype.I8 {
-		return diag.New(diag.Internal, "quantized product with %d inputs, %d constants and %d outputs, or weights not of i8", len(c.In), len(c.Consts), len(c.Out))
+	if len(c.In) != 1 || len(c.Out) != 1 || len(c.Consts) != 4 {
+		return diag.New(diag.Internal, "quantized product with %d inputs, %d constants and %d outputs", len(c.In), len(c.Consts), len(c.Out))
+	}
+	return checkWeights(c, m, k)
+}
+
+func checkWeights(c *kernel.Call, m int, k []int) error {
+	if d := c.Consts[0].DType(); d != dtype.I8 {
+		return diag.New(diag.Internal, "quantized product with weights of %v", d)
 	}
 	terms, ok := tensor.Count(k)
 	if !ok || terms < 1 || terms > MaxI8 {
@@ -77,11 +83,11 @@ func (s *Scaling) Row(row, n int, acc *int32, dst *uint8) {
 	s.f.Requant(n, acc, s.corr[row], s.m[row], &s.rule, dst)
 }
 
-// Edge are the offsets of n rows of 16 bytes that lie one after the other. It
-// must have been called once before calls at the same time.
-func (s *Scaling) Edge(n int) []int32 {
-	for i := len(s.edge); i < n; i++ {
-		s.edge = append(s.edge, int32(16*i))
+// Sides are the offsets of n rows of 16 bytes that lie one after the other.
+func Sides(n int) []int32 {
+	s := make([]int32, n)
+	for i := range s {
+		s[i] = int32(16 * i)
 	}
-	return s.edge[:n]
+	return s
 }

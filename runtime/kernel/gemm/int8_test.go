@@ -24,7 +24,7 @@ type keep8 struct {
 	n int
 }
 
-func (k *keep8) End8(c []int32, ld, row, rows, col, cols, _ int) {
+func (k *keep8) End8(c []int32, ld, row, rows, col, cols int, _ []int32, _ int) {
 	for i := range rows {
 		for j := range cols {
 			if col+j < k.n {
@@ -44,7 +44,7 @@ func TestProducts8(t *testing.T) {
 			t.Logf("%s: this CPU lacks %v", m.Name, m.Needs&^cpu.Host())
 			continue
 		}
-		for _, s := range [][3]int{{1, 1, 1}, {1, 17, 5}, {3, 16, 4}, {5, 33, 7}, {6, 48, 64}, {13, 40, 27}, {15, 100, 130}, {64, 49, 576}, {29, 600, 33}} {
+		for _, s := range [][3]int{{1, 1, 1}, {1, 17, 5}, {3, 16, 4}, {5, 33, 7}, {8, 22, 19}, {8, 23, 16}, {6, 48, 64}, {13, 40, 27}, {15, 100, 130}, {64, 49, 576}, {29, 600, 33}} {
 			for kind := range 4 {
 				testProduct8(t, m, r, s[0], s[1], s[2], kind)
 			}

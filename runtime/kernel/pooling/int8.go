@@ -95,7 +95,11 @@ func prepareMaxI8(c *kernel.Call, f *quant.Funcs) (any, error) {
 		return nil, &diag.Error{Kind: diag.Limit, Port: "padded row of a pool", Have: strconv.Itoa(width), Want: strconv.Itoa(w.in[1] + maxBeyond)}
 	}
 	for i := range s.rows {
-		s.rows[i] = rowBuffers{row: make([]uint8, width), out: make([]uint8, w.out[1]+16), half: [2][]uint8{make([]uint8, width), make([]uint8, width)}}
+		row := make([]uint8, width) // its padding stays as it is made here
+		for j := range row {
+			row[j] = s.least
+		}
+		s.rows[i] = rowBuffers{row: row, out: make([]uint8, w.out[1]+16), half: [2][]uint8{make([]uint8, width), make([]uint8, width)}}
 	}
 	return s, nil
 }
@@ -121,17 +125,24 @@ func (s *maxes) Do(i, worker int) {
 	}
 }
 
-// column writes the largest values over the rows that output row o meets.
+// column writes the largest values over the rows that output row o meets into
+// the part of row between its padding.
 func (s *maxes) column(row, x []uint8, o int) {
 	lo, hi := s.taps(0, o)
-	w, pad := s.in[1], s.pad[1]
-	for i := range row {
-		row[i] = s.least
+	w := s.in[1]
+	dst := row[s.pad[1]:][:w]
+	if lo == hi {
+		for i := range dst {
+			dst[i] = s.least
+		}
 	}
-	dst := row[pad : pad+w]
 	for t := lo; t < hi; t++ {
 		iy := o*s.stride[0] - s.pad[0] + t*s.dil[0]
 		src := x[iy*w : (iy+1)*w]
+		if t == lo {
+			copy(dst, src)
+			continue
+		}
 		if n := w &^ 15; n > 0 {
 			s.larger(n, &dst[0], &src[0])
 		}

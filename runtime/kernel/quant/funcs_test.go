@@ -2,7 +2,6 @@ package quant
 
 import (
 	"bytes"
-	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
 	"math"
 	"math/rand"
 	"runtime"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
 )
 
 // TestTwins: every instruction set writes the bytes of the loops in Go, for
@@ -46,15 +46,16 @@ func TestTwins(t *testing.T) {
 					x[i] = float32(r.Intn(512)-256) / 2
 				case 1:
 					acc[i] = []int32{math.MinInt32, math.MaxInt32, 0}[r.Intn(3)]
-					x[i] = []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), math.MaxFloat32}[r.Intn(4)]
+					x[i] = []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), math.MaxFloat32, float32(math.Copysign(0, -1)), math.Float32frombits(0x7f800001)}[r.Intn(6)]
 				}
 			}
 			sum := Sum{XorA: Sign(d), XorB: 0, ZeroA: int32(r.Intn(256)), ZeroB: int32(r.Intn(256)), A: r.Float32(), B: r.Float32(), Y: r.Float32() + 0.1}
 			run := func(f *Funcs) [][]byte {
-				var out [8][]byte
+				var out [10][]byte
 				for i := range out {
 					out[i] = make([]byte, n)
 				}
+				words := func(i int, u uint32) { out[i] = append(out[i], byte(u), byte(u>>8), byte(u>>16), byte(u>>24)) }
 				f.Requant(n, &acc[0], corr[0], m[0], &rule, &out[0][0])
 				f.RequantCols(n, &acc[0], &corr[0], &m[0], &rule, &out[1][0])
 				f.Quantize(n, &x[0], 0.5, &rule, &out[2][0])
@@ -69,8 +70,17 @@ func TestTwins(t *testing.T) {
 				f.Dequantize(n, &a[0], Sign(d), int32(zero), 0.37, &y[0])
 				out[4] = nil
 				for _, v := range y {
-					u := math.Float32bits(v)
-					out[4] = append(out[4], byte(u), byte(u>>8), byte(u>>16), byte(u>>24))
+					words(4, math.Float32bits(v))
+				}
+				var ranges [32]float32
+				f.Bounds(n, &x[0], &ranges[0], &ranges[16])
+				for _, v := range ranges {
+					words(8, math.Float32bits(v))
+				}
+				moved := make([]int32, n)
+				f.Offset(n, &acc[0], corr[0], &moved[0])
+				for _, v := range moved {
+					words(9, uint32(v))
 				}
 				return out[:]
 			}

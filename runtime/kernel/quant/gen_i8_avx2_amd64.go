@@ -100,3 +100,32 @@ func maxU8_avx2(n int, dst, src *uint8)
 //
 //go:noescape
 func maxS8_avx2(n int, dst, src *uint8)
+
+// bounds_avx2 widens 16 ranges:
+//
+//	for i := range n {
+//		if src[i] < lo[i%16] {
+//			lo[i%16] = src[i]
+//		}
+//		if src[i] > hi[i%16] {
+//			hi[i%16] = src[i]
+//		}
+//	}
+//
+// so that NaN changes nothing. n is a positive multiple of 16. No alignment is
+// needed, lo and hi overlap nothing.
+//
+//go:noescape
+func bounds_avx2(n int, src, lo, hi *float32)
+
+// offset_avx2 adds to sums:
+//
+//	for i := range n {
+//		dst[i] = src[i] + add
+//	}
+//
+// n is a positive multiple of 16. No alignment is needed; dst may be src, else
+// they do not overlap.
+//
+//go:noescape
+func offset_avx2(n int, src *int32, add int32, dst *int32)

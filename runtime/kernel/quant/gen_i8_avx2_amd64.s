@@ -309,3 +309,58 @@ loop: // sixteen bytes
 	JGT loop
 	VZEROUPPER
 	RET
+
+// func bounds_avx2(n int, src, lo, hi *float32)
+//
+// CX left, SI src, DX lo, DI hi
+// Y0-Y1 values, Y2-Y3 lo, Y4-Y5 hi
+TEXT ·bounds_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ lo+16(FP), DX
+	MOVQ hi+24(FP), DI
+	VMOVUPS 0(DX), Y2
+	VMOVUPS 0(DI), Y4
+	VMOVUPS 32(DX), Y3
+	VMOVUPS 32(DI), Y5
+
+loop: // sixteen values
+	VMOVUPS 0(SI), Y0
+	VMINPS Y2, Y0, Y2
+	VMAXPS Y4, Y0, Y4
+	VMOVUPS 32(SI), Y1
+	VMINPS Y3, Y1, Y3
+	VMAXPS Y5, Y1, Y5
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGT loop
+	VMOVUPS Y2, 0(DX)
+	VMOVUPS Y4, 0(DI)
+	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y5, 32(DI)
+	VZEROUPPER
+	RET
+
+// func offset_avx2(n int, src *int32, add int32, dst *int32)
+//
+// CX left, SI src, DI dst
+// Y0-Y1 sums, Y8 add
+TEXT ·offset_avx2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), CX
+	MOVQ src+8(FP), SI
+	MOVQ dst+24(FP), DI
+	MOVL add+16(FP), AX
+	VMOVD AX, X8
+	VPBROADCASTD X8, Y8
+
+loop: // sixteen sums
+	VPADDD 0(SI), Y8, Y0
+	VMOVDQU Y0, 0(DI)
+	VPADDD 32(SI), Y8, Y1
+	VMOVDQU Y1, 32(DI)
+	ADDQ $64, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JGT loop
+	VZEROUPPER
+	RET

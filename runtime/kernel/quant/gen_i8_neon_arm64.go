@@ -100,3 +100,32 @@ func maxU8_neon(n int, dst, src *uint8)
 //
 //go:noescape
 func maxS8_neon(n int, dst, src *uint8)
+
+// bounds_neon widens 16 ranges:
+//
+//	for i := range n {
+//		if src[i] < lo[i%16] {
+//			lo[i%16] = src[i]
+//		}
+//		if src[i] > hi[i%16] {
+//			hi[i%16] = src[i]
+//		}
+//	}
+//
+// so that NaN changes nothing. n is a positive multiple of 16. No alignment is
+// needed, lo and hi overlap nothing.
+//
+//go:noescape
+func bounds_neon(n int, src, lo, hi *float32)
+
+// offset_neon adds to sums:
+//
+//	for i := range n {
+//		dst[i] = src[i] + add
+//	}
+//
+// n is a positive multiple of 16. No alignment is needed; dst may be src, else
+// they do not overlap.
+//
+//go:noescape
+func offset_neon(n int, src *int32, add int32, dst *int32)

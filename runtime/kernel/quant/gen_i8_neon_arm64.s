@@ -353,3 +353,61 @@ loop: // sixteen bytes
 	SUBS $16, R0
 	BGT loop
 	RET
+
+// func bounds_neon(n int, src, lo, hi *float32)
+//
+// R0 left, R1 src, R2 lo, R3 hi
+// V0-V3 values, V4-V7 lo, V16-V19 hi, V20 which are beyond
+TEXT ·bounds_neon(SB), NOSPLIT, $0-32
+	MOVD n+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD lo+16(FP), R2
+	MOVD hi+24(FP), R3
+	VLD1 (R2), [V4.S4, V5.S4, V6.S4, V7.S4]
+	VLD1 (R3), [V16.S4, V17.S4, V18.S4, V19.S4]
+
+loop: // sixteen values
+	VLD1.P 64(R1), [V0.S4, V1.S4, V2.S4, V3.S4]
+	WORD $0x6ea0e494 // fcmgt v20.4s, v4.4s, v0.4s
+	VBIT V20.B16, V0.B16, V4.B16
+	WORD $0x6eb0e414 // fcmgt v20.4s, v0.4s, v16.4s
+	VBIT V20.B16, V0.B16, V16.B16
+	WORD $0x6ea1e4b4 // fcmgt v20.4s, v5.4s, v1.4s
+	VBIT V20.B16, V1.B16, V5.B16
+	WORD $0x6eb1e434 // fcmgt v20.4s, v1.4s, v17.4s
+	VBIT V20.B16, V1.B16, V17.B16
+	WORD $0x6ea2e4d4 // fcmgt v20.4s, v6.4s, v2.4s
+	VBIT V20.B16, V2.B16, V6.B16
+	WORD $0x6eb2e454 // fcmgt v20.4s, v2.4s, v18.4s
+	VBIT V20.B16, V2.B16, V18.B16
+	WORD $0x6ea3e4f4 // fcmgt v20.4s, v7.4s, v3.4s
+	VBIT V20.B16, V3.B16, V7.B16
+	WORD $0x6eb3e474 // fcmgt v20.4s, v3.4s, v19.4s
+	VBIT V20.B16, V3.B16, V19.B16
+	SUBS $16, R0
+	BGT loop
+	VST1 [V4.S4, V5.S4, V6.S4, V7.S4], (R2)
+	VST1 [V16.S4, V17.S4, V18.S4, V19.S4], (R3)
+	RET
+
+// func offset_neon(n int, src *int32, add int32, dst *int32)
+//
+// R0 left, R1 src, R3 dst
+// V0-V3 sums, V24 add
+TEXT ·offset_neon(SB), NOSPLIT, $0-32
+	MOVD n+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD dst+24(FP), R3
+	MOVW add+16(FP), R4
+	VDUP R4, V24.S4
+
+loop: // sixteen sums
+	VLD1.P 64(R1), [V0.S4, V1.S4, V2.S4, V3.S4]
+	VADD V24.S4, V0.S4, V0.S4
+	VADD V24.S4, V1.S4, V1.S4
+	VADD V24.S4, V2.S4, V2.S4
+	VADD V24.S4, V3.S4, V3.S4
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R3)
+	SUBS $16, R0
+	BGT loop
+	RET

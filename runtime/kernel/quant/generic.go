@@ -4,7 +4,7 @@ import "unsafe"
 
 // Generic are the loops in plain Go.
 var Generic = Funcs{Requant: requant, RequantCols: requantCols, Quantize: quantize, Dequantize: dequantize, Add: add,
-	Evens: evens, MaxU8: maxU8, MaxS8: maxS8}
+	Evens: evens, MaxU8: maxU8, MaxS8: maxS8, Bounds: bounds, Offset: offset}
 
 func requant(n int, acc *int32, corr int32, m float32, r *Rule, dst *uint8) {
 	a, d := unsafe.Slice(acc, n), unsafe.Slice(dst, n)
@@ -61,5 +61,24 @@ func maxS8(n int, dst, src *uint8) {
 	d, s := unsafe.Slice(dst, n), unsafe.Slice(src, n)
 	for i, v := range s {
 		d[i] = uint8(max(int8(d[i]), int8(v)))
+	}
+}
+
+func bounds(n int, src, lo, hi *float32) {
+	s, l, h := unsafe.Slice(src, n), unsafe.Slice(lo, 16), unsafe.Slice(hi, 16)
+	for i, v := range s {
+		if v < l[i%16] {
+			l[i%16] = v
+		}
+		if v > h[i%16] {
+			h[i%16] = v
+		}
+	}
+}
+
+func offset(n int, src *int32, add int32, dst *int32) {
+	s, d := unsafe.Slice(src, n), unsafe.Slice(dst, n)
+	for i, v := range s {
+		d[i] = v + add
 	}
 }

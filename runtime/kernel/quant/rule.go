@@ -72,6 +72,13 @@ type Funcs struct {
 	// MaxU8 and MaxS8 write dst[i] = max(dst[i], src[i]), n bytes, n a multiple
 	// of 16.
 	MaxU8, MaxS8 func(n int, dst, src *uint8)
+	// Bounds widens 16 ranges by n values, n a multiple of 16, of which NaN
+	// changes nothing: lo[i%16] becomes src[i] where that is less, hi[i%16]
+	// where it is larger.
+	Bounds func(n int, src, lo, hi *float32)
+	// Offset writes dst[i] = src[i] + add, n sums, n a multiple of 16; dst may
+	// be src.
+	Offset func(n int, src *int32, add int32, dst *int32)
 }
 
 // Sum are the scales and zero points of a sum of two quantized tensors, by
