@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"bytes"
 	"math/rand"
 	"testing"
 	"unsafe"
@@ -44,7 +45,7 @@ func TestProducts8(t *testing.T) {
 			t.Logf("%s: this CPU lacks %v", m.Name, m.Needs&^cpu.Host())
 			continue
 		}
-		for _, s := range [][3]int{{1, 1, 1}, {1, 17, 5}, {3, 16, 4}, {5, 33, 7}, {8, 22, 19}, {8, 23, 16}, {6, 48, 64}, {13, 40, 27}, {15, 100, 130}, {64, 49, 576}, {29, 600, 33}} {
+		for _, s := range [][3]int{{1, 1, 1}, {1, 17, 5}, {3, 16, 4}, {5, 33, 7}, {8, 22, 19}, {8, 23, 16}, {6, 48, 64}, {13, 40, 27}, {15, 100, 130}, {64, 49, 576}, {29, 600, 33}, {1, 17, MaxI8}} {
 			for kind := range 4 {
 				testProduct8(t, m, r, s[0], s[1], s[2], kind)
 			}
@@ -106,6 +107,33 @@ func testProduct8(t *testing.T, m *Micro8, r *rand.Rand, rows, n, k, kind int) {
 				}
 				if have := out.c[i*n+q] + m.Correction(0, zero, sum); have != want {
 					t.Fatalf("%s %dx%dx%d kind %d, %d threads: row %d column %d: have %d, want %d", m.Name, rows, n, k, kind, threads, i, q, have, want)
+				}
+			}
+		}
+	}
+}
+
+// TestPackQuads: panels of groups of four bytes, which no tile of a smaller CPU
+// reads, are written by instructions that it has.
+func TestPackQuads(t *testing.T) {
+	r := rand.New(rand.NewSource(4))
+	for _, m := range micros8 {
+		if m.Group != 64 || m.Needs&(cpu.AVX2|cpu.NEON)&^cpu.Host() != 0 {
+			continue
+		}
+		for _, kq := range []int{1, 2, 7, 30} {
+			src, rows := make([]uint8, 2000), make([]int32, 4*kq)
+			r.Read(src)
+			for i := range rows {
+				rows[i] = int32(r.Intn(len(src) - 15))
+			}
+			rows[kq] = int32(len(src) - 16)
+			for _, xor := range []uint32{0, 0x80808080} {
+				have, want := make([]uint8, 64*kq), make([]uint8, 64*kq)
+				m.pack(kq, &rows[0], &src[0], xor, &have[0])
+				packQuadsGo(kq, &rows[0], &src[0], xor, &want[0])
+				if !bytes.Equal(have, want) {
+					t.Fatalf("%s, %d groups: have %v, want %v", m.Name, kq, have, want)
 				}
 			}
 		}

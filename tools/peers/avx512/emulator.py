@@ -14,6 +14,9 @@ system and no Go runtime in it. What the functions need is made by hand:
   enabled by CR0, CR4 and XCR0 as an operating system would. XCR0 says which
   vector state exists: without the AVX-512 bits every EVEX instruction is
   undefined, which keeps the AVX2 functions honest.
+* Bochs knows some thirty processors. That which the package chooses has AVX-512
+  but no VNNI, and no call of its Python side changes that; choose() does, by
+  the functions of Bochs that the package exports.
 * Go's assembly functions (ABI0) take all arguments on the stack, above the
   return address. The return address points to a HLT, which ends the run.
 """
@@ -25,6 +28,7 @@ import subprocess
 
 import bochscpu
 import bochscpu.cpu
+from bochscpu import _bochscpu
 from bochscpu._bochscpu import memory
 
 PAGE = 4096
@@ -40,6 +44,7 @@ TABLES = 0x4000_0000
 XCR0 = {"avx2": 0x07, "avx512": 0xE7}  # x87, SSE, AVX; and masks, upper halves, upper registers
 FAULTS = {0: "divide error", 6: "undefined instruction", 7: "vectors not enabled", 13: "general protection",
           14: "page fault", 19: "floating-point exception"}
+MODEL = 28  # of Bochs' list of processors: Ice Lake; that before it lacks VNNI
 LEFT_BY_OTHERS = 0x7FA7_A7A7_7FA7_A7A7  # in registers before a call: two NaNs, and no address
 
 
@@ -78,6 +83,7 @@ class Emulator:
         self.stack = (code - 1) * PAGE
 
         self.fault = None
+        choose(MODEL)
         self.session = bochscpu.Session()
         self.session.missing_page_handler = lambda gpa: self.stop(f"no memory at {gpa:#x}")
         self.hook = bochscpu.Hook()
@@ -131,6 +137,23 @@ class Emulator:
         if self.arena[above:self.stack + PAGE] != args + b"\xa7" * (PAGE - rsp - 8 - len(args)):
             return "arguments or what lies above them changed"
         return None
+
+
+def choose(model):
+    """Sets the number of the processor in Bochs' list, before a session makes it."""
+    bochs = ctypes.CDLL(_bochscpu.__file__)
+    find = bochs._ZN13bx_real_sim_c14get_param_enumEPKcP10bx_param_c  # bx_real_sim_c::get_param_enum(const char*, bx_param_c*)
+    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    put = bochs._ZN15bx_param_enum_c3setEl  # bx_param_enum_c::set(long)
+    put.restype, put.argtypes = None, [ctypes.c_void_p, ctypes.c_int64]
+    get = bochs._ZN14bx_param_num_c5get64Ev  # bx_param_num_c::get64()
+    get.restype, get.argtypes = ctypes.c_int64, [ctypes.c_void_p]
+    parameter = find(ctypes.c_void_p.in_dll(bochs, "SIM"), b"cpu.model", None)
+    if not parameter:
+        raise RuntimeError("Bochs has no parameter cpu.model")
+    put(parameter, model)
+    if get(parameter) != model:
+        raise RuntimeError(f"Bochs has processor {get(parameter)}, want {model}")
 
 
 def segments(image):

@@ -173,7 +173,7 @@ def main(elf, folder, root):
             passed += runs - failed
             print(f"{isa}: {family}: {runs} runs, {failed} failed, {time.monotonic() - start:.1f} s", flush=True)
 
-    names = set(existing(root, "avx512"))
+    names = set(existing(root, "avx512")) | set(existing(root, "avx512vnni"))
     failures += [f"{fn}: no vector calls it" for fn in sorted(names) if not made[fn]]
     if not names or functions < len(names):
         failures.append(f"the self-test has {functions} of {len(names)} functions")

@@ -29,6 +29,7 @@ var linked = []*kernel.Desc{
 	&eltwise.F32_avx512, &eltwise.F32_avx2,
 	&dwconv.F32_avx512, &dwconv.F32_avx2,
 	&reduce.F32_avx512, &reduce.F32_avx2,
+	&gemm.I8_14x32_avx512vnni,
 }
 
 // families are the files that are written.
@@ -41,6 +42,7 @@ var families = []struct {
 	{"f16", f16Calls},
 	{"dwconv", dwconvCalls},
 	{"reduce", reduceCalls},
+	{"int8", int8Calls},
 }
 
 func main() {
