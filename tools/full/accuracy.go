@@ -99,7 +99,9 @@ func (r *runner) study(log io.Writer, s *study, seed int) error {
 	}
 	if s.ratio {
 		var b struct {
-			Results []struct{ Ratio struct{ Median float64 } }
+			Results []struct {
+				Ratio struct{ Median float64 } `json:"ratio_to_first"`
+			}
 		}
 		if err := json.Unmarshal(last, &b); err != nil || len(b.Results) != 2 || b.Results[1].Ratio.Median <= 0 {
 			return fmt.Errorf("no ratio of two models in %.200s (%v)", last, err)

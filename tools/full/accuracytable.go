@@ -37,10 +37,11 @@ var studies = []study{
 		"bench {fashion-model} {fashion-channels-model} --threads 1 --duration 5s"}},
 
 	// The student has at most a tenth of the teacher's 78.4 thousand weights.
-	{name: "student", seeds: 5, guess: 60, score: "{fashion-test}", weights: 7_837, run: []string{
-		"train --model resnet8:4,8,16 --data {fashion} --val {fashion-test} --epochs 6 --optimizer adam --lr 0.003 --schedule cosine --seed {seed} -o {out}"}},
-	{name: "distilled", seeds: 5, guess: 150, score: "{fashion-test}", weights: 7_837, run: []string{
-		"distill --teacher {fashion-model:1} --student resnet8:4,8,16 --data {fashion} --val {fashion-test} --epochs 6 --optimizer adam --lr 0.003 --schedule cosine --temp 4 --alpha 0.7 --seed {seed} -o {out}"}},
+	// Temperature, alpha and rate were chosen with seeds 6 to 11.
+	{name: "student", seeds: 5, guess: 25, score: "{fashion-test}", weights: 7_837, run: []string{
+		"train --model resnet8:4,8,16 --data {fashion} --val {fashion-test} --epochs 2 --optimizer adam --lr 0.01 --schedule cosine --seed {seed} -o {out}"}},
+	{name: "distilled", seeds: 5, guess: 30, score: "{fashion-test}", weights: 7_837, run: []string{
+		"distill --teacher {fashion-model:1} --student resnet8:4,8,16 --data {fashion} --val {fashion-test} --epochs 2 --optimizer adam --lr 0.01 --schedule cosine --temp 1 --alpha 0.7 --seed {seed} -o {out}"}},
 }
 
 // bars are what the means of studies must reach: in percent points, but for
