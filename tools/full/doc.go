@@ -12,7 +12,8 @@
 //
 // It can be stopped at any moment and goes on where it was: .full/ keeps, for
 // this very state of the sources, which jobs have ended, and their logs. A job
-// that failed runs again. docs/full.md gets the summary. Jobs that need
+// that failed runs again. docs/full.md gets the summary of
+// a whole run, docs/accuracy.md that of the table (-summary docs/accuracy.md). Jobs that need
 // MLC_SHARED or qemu are reported as skipped where these are missing, and fail
 // under CI=true.
 package main

@@ -44,7 +44,7 @@ func main() {
 	match := flag.String("job", "", "only jobs whose name matches this regular expression")
 	fresh := flag.Bool("fresh", false, "run jobs again that are done")
 	fuzz := flag.Duration("fuzz", time.Minute, "time for each fuzz target")
-	summary := flag.String("summary", "docs/full.md", "file for the summary of a whole run, - for none")
+	summary := flag.String("summary", "", "file for the summary of the jobs that match, - for none (default docs/full.md for a whole run)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -100,8 +100,11 @@ func run(ctx context.Context, list bool, match string, fresh bool, fuzz time.Dur
 			failed++
 		}
 	}
-	if summary != "-" && match == "" {
-		if err := writeSummary(summary, jobs, r.st); err != nil {
+	if summary == "" && match == "" {
+		summary = "docs/full.md"
+	}
+	if summary != "" && summary != "-" {
+		if err := writeSummary(summary, jobs, re, match, r.st); err != nil {
 			return err
 		}
 	}

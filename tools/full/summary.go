@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"regexp"
 	goruntime "runtime"
 	"strings"
 
@@ -10,16 +11,24 @@ import (
 	"github.com/mlc-go/mlc/runtime/cpu"
 )
 
-// writeSummary writes what became of every job.
-func writeSummary(file string, jobs []job, st *state) error {
+// writeSummary writes what became of every job that re matches, which was
+// given as match.
+func writeSummary(file string, jobs []job, re *regexp.Regexp, match string, st *state) error {
 	var b strings.Builder
-	b.WriteString("# The long checks\n\nWritten by `go run ./tools/full`: the newest complete run.\n\n")
+	call := "go run ./tools/full"
+	if match != "" {
+		call += " -job '" + match + "' -summary " + file
+	}
+	fmt.Fprintf(&b, "# The long checks\n\nWritten by `%s`: the newest complete run.\n\n", call)
 	fmt.Fprintf(&b, "mlc %s, sources %.12s, %s on %s/%s with %s, %d cores.\n\n", codegen.Version, st.Source,
 		goruntime.Version(), goruntime.GOOS, goruntime.GOARCH, cpu.Detect(), goruntime.NumCPU())
 	count := map[string]int{}
 	total := 0.0
 	var rows strings.Builder
 	for _, j := range jobs {
+		if !re.MatchString(j.name) {
+			continue
+		}
 		r, ok := st.Jobs[j.name]
 		if !ok {
 			r.Status = "not run"
