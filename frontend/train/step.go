@@ -308,9 +308,11 @@ func (s *step) loss() (*ir.Value, error) {
 	var loss *ir.Value
 	switch s.c.Loss {
 	case CrossEntropy:
-		// A softmax at the end is part of the loss.
+		// A softmax over the classes at the end is part of the loss.
 		if n := y.Node; n != nil && (n.Is("Softmax") || n.Is("LogSoftmax")) && y.Type.Rank() == 2 {
-			y = n.In[0]
+			if axis := n.Attrs.Int("axis"); axis == 1 || axis == -1 {
+				y = n.In[0]
+			}
 		}
 		if y.Type.Rank() < 2 {
 			return nil, &diag.Error{Kind: diag.Unsupported, Port: "output under the loss", Have: y.Type.String(), Want: "a score per class: [N, classes]"}
