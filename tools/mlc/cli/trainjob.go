@@ -229,50 +229,17 @@ func (j *trainJob) build(a *app, f *trainFlags, spec nn.Spec, outputs int) error
 }
 
 // takeRaw lets an imported model take the data's fields: as it is where types
-// agree, else behind preprocessing fitted to the data.
+// agree, else, if it has one input, behind preprocessing fitted to the data.
 func (a *app) takeRaw(m *ir.Module, d data.Dataset, o data.FitOptions) (*ir.Module, error) {
-	if takes(m, d) {
-		return m, nil
+	inputs := slices.DeleteFunc(slices.Clone(m.Main().Params), func(p *ir.Value) bool { return p.State != nil })
+	if _, err := data.Match(inputs, d); err == nil || len(inputs) > 1 {
+		return m, err
 	}
 	p, err := data.Fit(d, o)
 	if err != nil {
 		return nil, err
 	}
 	return p.Attach(m, a.reg.Ops)
-}
-
-// takes says whether the fields are what the inputs want, by name or, where
-// there is one of each, by place.
-func takes(m *ir.Module, d data.Dataset) bool {
-	var in []data.Field
-	for _, f := range d.Fields() {
-		if !f.Target {
-			in = append(in, f)
-		}
-	}
-	inputs := 0
-	for _, p := range m.Main().Params {
-		if p.State != nil {
-			continue
-		}
-		inputs++
-		i := slices.IndexFunc(in, func(f data.Field) bool { return f.Name == p.Name })
-		if i < 0 && len(in) == 1 {
-			i = 0
-		}
-		if i < 0 || p.Type.DType != in[i].DType || p.Type.Ranked() && len(p.Type.Dims) != len(in[i].Dims)+1 {
-			return false
-		}
-		for k, n := range in[i].Dims {
-			if !p.Type.Ranked() {
-				break
-			}
-			if c, ok := p.Type.Dims[k+1].Const(); ok && c != int64(n) {
-				return false
-			}
-		}
-	}
-	return inputs == 1 || inputs <= len(in)
 }
 
 // fieldsOf is what random data for a model look like: its inputs, open dims
