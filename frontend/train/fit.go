@@ -78,6 +78,11 @@ func Fit(ctx context.Context, exec ir.Executor, m *ir.Module, train, val data.Da
 	for _, s := range f.module.States {
 		f.names = append(f.names, s.Name)
 	}
+	if c.Checkpoint != "" {
+		if f.config, err = f.digest(); err != nil {
+			return nil, err
+		}
+	}
 	if err := f.resume(); err != nil {
 		return nil, err
 	}
@@ -97,6 +102,7 @@ type fit struct {
 	loader  *data.Loader
 	feed    *feeder
 	val     *evaluator
+	config  string // digest of what a checkpoint must agree with; "": there is none
 	began   time.Time
 	resumed bool
 	owned   bool // the checkpoint is this run's

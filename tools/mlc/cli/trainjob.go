@@ -183,11 +183,11 @@ func (j *trainJob) open(f *trainFlags) error {
 			f.config.Loss = train.CrossEntropy
 		}
 	}
-	if j.teacherModel != nil { // its classes go by name
-		if names := namesOf(j.teacherModel); names != nil {
-			if d, err = data.WithClasses(d, names); err != nil {
-				return err
-			}
+	if names, err := j.classes(f); err != nil {
+		return err
+	} else if names != nil { // they go by name
+		if d, err = data.WithClasses(d, names); err != nil {
+			return err
 		}
 	}
 	j.train = d
@@ -212,6 +212,25 @@ func (j *trainJob) open(f *trainFlags) error {
 		}
 	}
 	return err
+}
+
+// classes are the names that the outputs of the model, or those of its teacher,
+// have; nil: none.
+func (j *trainJob) classes(f *trainFlags) ([]string, error) {
+	var own, taught []string
+	if j.model != nil {
+		own = namesOf(j.model)
+	}
+	if j.teacherModel != nil {
+		taught = namesOf(j.teacherModel)
+	}
+	if own != nil && taught != nil && !slices.Equal(own, taught) {
+		return nil, &diag.Error{Kind: diag.BadData, File: f.teach.teacher, Port: "classes of the teacher", Have: fmt.Sprintf("%q", taught), Want: fmt.Sprintf("%q as the model's", own)}
+	}
+	if own == nil {
+		own = taught
+	}
+	return own, nil
 }
 
 // build makes a model by name, with its preprocessing.
