@@ -38,7 +38,7 @@ func (a *app) eval() *cobra.Command {
 	f.register(c, "2")
 	s := c.Flags()
 	s.StringVar(&spec, "data", "", "`DATA`: "+data.Forms)
-	s.StringSliceVar(&metrics, "metrics", nil, "metrics: "+data.MetricsDoc+" (default: top1 of classes, mae and rmse of numbers)")
+	s.StringSliceVar(&metrics, "metrics", nil, "metrics: "+data.MetricsDoc+" (default: top1 of classes and vectors, mae and rmse of single numbers)")
 	s.StringVar(&confusion, "confusion", "", "write how often each class was taken for which to `FILE` (CSV)")
 	s.StringVar(&output, "output-name", "", "`NAME` of the output to score (default: the first)")
 	s.IntVar(&batch, "batch", 64, "samples a run, where the model leaves the number open")

@@ -204,11 +204,15 @@ func (j *trainJob) open(f *trainFlags) error {
 		}
 	}
 	if f.config.Loss == train.SquaredError {
-		if j.train, err = data.AsNumbers(j.train); err != nil {
+		to := dtype.F32
+		if j.model != nil && slices.ContainsFunc(j.model.Main().Results, func(r ir.Result) bool { return r.State == nil && r.Value.Type.DType == dtype.F64 }) {
+			to = dtype.F64
+		}
+		if j.train, err = data.AsNumbers(j.train, to); err != nil {
 			return err
 		}
 		if j.val != nil {
-			j.val, err = data.AsNumbers(j.val)
+			j.val, err = data.AsNumbers(j.val, to)
 		}
 	}
 	return err
