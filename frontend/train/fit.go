@@ -42,8 +42,9 @@ type History struct {
 // point and called again with Resume gives the same bits as one that was not.
 //
 // Errors: Usage for the Config; BadData for data that do not fit the model,
-// labels out of range with the row, and a loss that is not finite, with the
-// first node that made such a value; what Step says; those of OnStep and
+// labels out of range with the row, and a loss, of training or validation, or a
+// weight that is not finite, with the sample or the first node that made such a
+// value; what Step says; those of OnStep and
 // OnEpoch; an *Interrupted when ctx ends.
 func Fit(ctx context.Context, exec ir.Executor, m *ir.Module, train, val data.Dataset, c Config) (*History, error) {
 	c, err := c.withDefaults()
@@ -244,6 +245,9 @@ func copyInto(dst, src *tensor.Tensor) {
 }
 
 func (f *fit) endEpoch(ctx context.Context) error {
+	if err := f.sound(ctx); err != nil {
+		return err
+	}
 	steps := f.loader.Steps()
 	e := Epoch{N: f.Epoch + 1, Loss: f.Loss / float64(f.Samples), LR: f.c.rate((f.Epoch+1)*steps-1, f.c.Epochs*steps)}
 	if f.c.Loss == CrossEntropy {
@@ -251,9 +255,12 @@ func (f *fit) endEpoch(ctx context.Context) error {
 	}
 	watched := e.Loss
 	if f.val != nil {
-		s, err := f.val.scoreWith(ctx, f.x)
+		s, bad, err := f.val.scoreWith(ctx, f.x)
 		if err != nil {
 			return err
+		}
+		if bad != nil {
+			return f.blameScore(ctx, bad)
 		}
 		e.Val, watched = &s, s.Loss
 	}

@@ -250,6 +250,39 @@ func TestNotFinite(t *testing.T) {
 	if _, err = train.Fit(ctx, cpu(1), m, rows, nil, train.Config{Batch: 7}); err == nil || !strings.Contains(err.Error(), `sample 13: field "x": have NaN, want a finite number`) {
 		t.Errorf("NaN in the data: %v", err)
 	}
+	x = tensor.MustOf(make([]float32, 80), 20, 4)
+	clean, err := data.NewTable(rows.Fields(), []tensor.Tensor{x, tensor.New(dtype.I64, 20)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = train.Fit(ctx, cpu(1), m, clean, rows, train.Config{Batch: 7}); err == nil || !strings.Contains(err.Error(), `sample 13: field "x": have NaN, want a finite number`) {
+		t.Errorf("NaN in the validation data: %v", err)
+	}
+	if _, err := train.Evaluate(ctx, cpu(1), m, rows, train.Config{Batch: 7}); err == nil || !strings.Contains(err.Error(), `sample 13: field "x": have NaN`) {
+		t.Errorf("NaN in the data to score on: %v", err)
+	}
+	// The last step of an epoch spoils what its own loss does not see.
+	for i := range x.Len() {
+		x.SetFloat(i, float64(1000*(i%7)))
+	}
+	n := 0
+	for _, c := range []struct {
+		lr  float64
+		val data.Dataset
+		err string
+	}{
+		{1e38, nil, `weight "dense1.weight" after epoch 1: in the step before it is the first`},
+		{1e30, clean, `validation loss after epoch 1: in validation it is the first to give a value that is not finite: have `},
+	} {
+		file := filepath.Join(t.TempDir(), "ck")
+		_, err = train.Fit(ctx, cpu(1), m, clean, c.val, train.Config{LR: c.lr, Batch: 20, Checkpoint: file, OnEpoch: func(train.Epoch) error { n++; return nil }})
+		if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), `node "`) {
+			t.Errorf("learning rate %v: %v", c.lr, err)
+		}
+		if _, err := os.Stat(file); err == nil || n > 0 {
+			t.Errorf("learning rate %v: a checkpoint is written, or the epoch counts", c.lr)
+		}
+	}
 }
 
 // What cannot be trained is refused before anything runs.
