@@ -102,8 +102,11 @@ func WithClasses(d Dataset, classes []string) (Dataset, error) {
 	for i, l := range ls {
 		k := slices.Index(classes, f.Classes[l])
 		if k < 0 {
-			return nil, &diag.Error{Kind: diag.BadData, File: d.Where(i), Port: fmt.Sprintf("label %q", f.Name),
-				Have: fmt.Sprintf("%q", f.Classes[l]), Want: "one of " + strings.Join(classes[:min(12, len(classes))], ", ")}
+			want := "the number of a class: the classes have no names"
+			if len(classes) > 0 {
+				want = "one of " + strings.Join(classes[:min(12, len(classes))], ", ")
+			}
+			return nil, &diag.Error{Kind: diag.BadData, File: d.Where(i), Port: fmt.Sprintf("label %q", f.Name), Have: fmt.Sprintf("%q", f.Classes[l]), Want: want}
 		}
 		col.SetInt(i, int64(k))
 	}

@@ -18,6 +18,9 @@ func (a *app) data() *cobra.Command {
 	c.Long = c.Short + ".\n\nDATA is " + data.Forms + "."
 	c.Flags().StringVar(&report, "report", "", "write a self-contained page to `FILE.html`; - is standard output")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := hasFolder("--report", report); err != nil {
+			return err
+		}
 		d, err := data.Open(args[0], data.Options{})
 		if err != nil {
 			return err

@@ -51,6 +51,9 @@ func (a *app) eval() *cobra.Command {
 		case batch < 1 || threads < 1:
 			return usage("--batch %d, --threads %d: want at least 1", batch, threads)
 		}
+		if err := hasFolder("--confusion", confusion); err != nil {
+			return err
+		}
 		o := a.options()
 		if err := f.fill(c, a, &o); err != nil {
 			return err

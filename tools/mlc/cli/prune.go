@@ -164,7 +164,10 @@ func (p *pruneJob) settle(c *cobra.Command, learning *pflag.FlagSet) error {
 	if p.train.out == "" {
 		return usage("mlc prune: want -o OUT")
 	}
-	var err error
+	err := hasFolder("-o", p.train.out)
+	if err != nil {
+		return err
+	}
 	if p.want, err = p.pruning(s); err != nil {
 		return diag.In("mlc prune", diag.Usage, err)
 	}

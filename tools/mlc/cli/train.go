@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -151,25 +150,20 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 	case f.config.Patience < 0 || f.config.Every < 0 || f.config.Warmup < 0:
 		return usage("--early-stop %d, --checkpoint-steps %d, --warmup %d: want at least 0", f.config.Patience, f.config.Every, f.config.Warmup)
 	}
-	if st, err := os.Stat(filepath.Dir(f.out)); f.out != "-" && (err != nil || !st.IsDir()) {
-		return usage("-o %s: no folder %s", f.out, filepath.Dir(f.out))
+	if err := hasFolder("-o", f.out); err != nil {
+		return err
 	}
 	if f.threads == 0 {
 		f.threads = goruntime.NumCPU()
 	}
 	f.config.Loss, f.config.Optimizer, f.config.Schedule = train.Loss(f.loss), train.Optimizer(f.optimizer), train.Schedule(f.sched)
-	for flag, v := range map[string]struct {
-		have string
-		ok   bool
-		all  string
-	}{
-		"loss":      {f.loss, f.loss == "" || slices.Contains(train.Losses(), f.config.Loss), list(train.Losses())},
-		"optimizer": {f.optimizer, slices.Contains(train.Optimizers(), f.config.Optimizer), list(train.Optimizers())},
-		"schedule":  {f.sched, slices.Contains(train.Schedules(), f.config.Schedule), list(train.Schedules())},
-	} {
-		if !v.ok {
-			return usage("--%s=%s: unknown (have %s)", flag, v.have, v.all)
-		}
+	switch {
+	case f.loss != "" && !slices.Contains(train.Losses(), f.config.Loss):
+		return usage("--loss=%s: unknown (have %s)", f.loss, list(train.Losses()))
+	case !slices.Contains(train.Optimizers(), f.config.Optimizer):
+		return usage("--optimizer=%s: unknown (have %s)", f.optimizer, list(train.Optimizers()))
+	case !slices.Contains(train.Schedules(), f.config.Schedule):
+		return usage("--schedule=%s: unknown (have %s)", f.sched, list(train.Schedules()))
 	}
 	if c.Flags().Changed("momentum") {
 		if f.config.Optimizer != train.SGD {
@@ -191,7 +185,7 @@ func (f *trainFlags) settleModel(c *cobra.Command) error {
 	switch {
 	case f.model == "":
 		return usage("mlc %s: --%s is missing", c.Name(), f.modelFlag)
-	case f.data == "":
+	case f.data == "": // before what is missing of the output
 		return usage("mlc %s: --data is missing", c.Name())
 	case f.out == "" || f.out == "-":
 		return usage("mlc %s: -o is missing: want a file (.onnx, .mir, .mlc)", c.Name())

@@ -113,6 +113,13 @@ func (j *trainJob) prepare(ctx context.Context, a *app, f *trainFlags, spec nn.S
 		if outputs, err = data.Classes(j.train); err != nil {
 			return err
 		}
+		if f.val == "" && j.val != nil { // a split off part, which may have all of a class
+			more, err := data.Classes(j.val)
+			if err != nil {
+				return err
+			}
+			outputs = max(outputs, more)
+		}
 		if j.lesson != nil { // of which the data may lack some
 			outputs = max(outputs, j.lesson.teacher.Classes())
 		}
