@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -102,9 +101,10 @@ func (f *fit) save() error {
 	return nil
 }
 
-// replaceFile puts b in the place of a file in one step.
+// replaceFile puts b in the place of a file in one step. What a killed run has
+// left of its last attempt is written over.
 func replaceFile(name string, b []byte) (err error) {
-	t, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	t, err := os.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}

@@ -285,6 +285,25 @@ func TestNotFinite(t *testing.T) {
 	}
 }
 
+// What a killed run left of a checkpoint does not stay.
+func TestCheckpointLeftover(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ck.tmp"), make([]byte, 1<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := nn.Named("mlp:4", nn.Input{Dims: []int{1, 12, 12}}, 9, nn.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := train.Config{Checkpoint: filepath.Join(dir, "ck"), Batch: 20}
+	fit(t, eval.New(), m, blobs(t, 20, 9, 12, dtype.F32), nil, c)
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 || files[0].Name() != "ck" {
+		t.Errorf("there are %v (%v)", files, err)
+	}
+	c.Resume = true
+	fit(t, eval.New(), m, blobs(t, 20, 9, 12, dtype.F32), nil, c)
+}
+
 // What cannot be trained is refused before anything runs.
 func TestRefused(t *testing.T) {
 	set := blobs(t, 20, 9, 12, dtype.F32)
