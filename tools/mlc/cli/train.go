@@ -96,7 +96,7 @@ func (f *trainFlags) register(s *pflag.FlagSet) {
 	s.IntVar(&f.config.Warmup, "warmup", 0, "`steps` of linear rise of the learning rate")
 	s.IntVar(&f.config.Epochs, "epochs", 1, "passes over the data")
 	s.IntVar(&f.config.Batch, "batch", 64, "samples a step")
-	s.IntVar(&f.config.Patience, "early-stop", 0, "stop after `N` epochs without a better validation loss, and keep the best; 0: never")
+	s.IntVar(&f.config.Patience, "early-stop", 0, "stop after `N` epochs without a better validation loss (without validation data: training loss), and keep the best; 0: never")
 	s.StringSliceVar(&f.metrics, "metrics", nil, "metrics of the result on the validation data: "+data.MetricsDoc)
 	s.StringVar(&f.augment, "augment", "", "augmentation of pictures: a `list` of flip, flip-y, crop=PIXELS")
 	s.StringVar(&f.fit.Normalize, "normalize", "standard", "how inputs are normalized, inside the model: "+strings.Join(data.Normalizations, ", "))
