@@ -9,6 +9,7 @@ import (
 
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
@@ -347,6 +348,11 @@ func newFeeder(m, model *ir.Module, c *Config, d data.Dataset) (*feeder, error) 
 	if err != nil {
 		return nil, err
 	}
+	for _, p := range own {
+		if err := fullBatches(p, d.Len(), c.Batch); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range m.Main().Params {
 		at := slices.Index(own, p)
 		switch {
@@ -378,6 +384,19 @@ func newFeeder(m, model *ir.Module, c *Config, d data.Dataset) (*feeder, error) 
 	}
 	f.out = make([]tensor.Value, len(f.from))
 	return f, nil
+}
+
+// fullBatches makes sure that an input with a fixed number of samples gets as
+// many in every run.
+func fullBatches(p *ir.Value, samples, batch int) error {
+	if p.Type.Rank() < 1 {
+		return nil
+	}
+	n, fixed := p.Type.Dims[0].Const()
+	if last := samples % batch; !fixed || int64(min(batch, samples)) == n && (last == 0 || last == samples) {
+		return nil
+	}
+	return &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("input %q", p.Name), Have: fmt.Sprintf("%d samples in batches of %d", samples, batch), Want: fmt.Sprintf("full batches of %d, which the model takes at a time", n)}
 }
 
 // names are those of the fields.

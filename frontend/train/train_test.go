@@ -20,6 +20,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
+	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/ir/verify"
@@ -319,11 +320,16 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fixed := few.Clone()
+	fixed.Main().Params[0].Type = tensor.T(dtype.F32, shape.Ints(6, 1, 12, 12)...)
 	for _, c := range []struct {
 		m    *ir.Module
 		c    train.Config
 		want string
 	}{
+		{fixed, train.Config{Batch: 6}, `input "x": have 20 samples in batches of 6, want full batches of 6, which the model takes at a time`},
+		{fixed, train.Config{Batch: 5}, `have 20 samples in batches of 5, want full batches of 6`},
+		{fixed, train.Config{}, `have 20 samples in batches of 64, want full batches of 6`},
 		{few, train.Config{}, `label "class": have `},
 		{none, train.Config{}, "has no float weights to train"},
 		{other, train.Config{}, `field "image" for input "x": have f32[1 12 12] a sample, want f32[N,1,10,10]`},

@@ -145,8 +145,8 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 		return usage("--lr %v: want more than 0", f.config.LR)
 	case !(f.momentum >= 0 && f.momentum < 1):
 		return usage("--momentum %v: want 0 to below 1", f.momentum)
-	case !(f.config.Decay >= 0) || !(f.config.ClipNorm >= 0):
-		return usage("--weight-decay %v, --clip %v: want at least 0", f.config.Decay, f.config.ClipNorm)
+	case !(f.config.Decay >= 0 && f.config.Decay <= math.MaxFloat32) || !(f.config.ClipNorm >= 0 && f.config.ClipNorm <= math.MaxFloat32):
+		return usage("--weight-decay %v, --clip %v: want finite numbers of at least 0", f.config.Decay, f.config.ClipNorm)
 	case f.config.Patience < 0 || f.config.Every < 0 || f.config.Warmup < 0:
 		return usage("--early-stop %d, --checkpoint-steps %d, --warmup %d: want at least 0", f.config.Patience, f.config.Every, f.config.Warmup)
 	}
