@@ -1,11 +1,13 @@
 package ir_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/irtest"
 	"github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/ir/verify"
 )
@@ -67,6 +69,41 @@ func TestClone(t *testing.T) {
 		}
 		if err := verify.Module(c); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// Functions that compute the same have one fingerprint, others have others;
+// what a state begins as is none of it.
+func TestFingerprint(t *testing.T) {
+	ops := op.Builtin()
+	print := func(src string, init *ir.Const) string {
+		m, err := text.Parse([]byte(src), "c.mir", ops, text.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.States[0].Init = init
+		var b strings.Builder
+		if err := ir.Fingerprint(&b, m.Clone().Main()); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	want := print(cloned, nil)
+	if have := print(cloned, ir.NewConst(tensor.MustOf([]float32{1, 2}, 2))); have != want {
+		t.Errorf("with another initial state\n%s\nwant\n%s", have, want)
+	}
+	for _, c := range [][2]string{
+		{"[1, 2]", "[1, 3]"}, {"yield %x", "yield %p2"}, {"%p = Add", "%p = Mul"}, {"Add %k, %w", "Add %k, %k"},
+		{"return %i", "return %x"}, {"%x: f32[N,2]", "%x: f32[N,M]"},
+	} {
+		src := strings.ReplaceAll(cloned, c[0], c[1])
+		if c[1] == "yield %p2" {
+			src = strings.Replace(src, "yield %p2", "%p2 = Neg %x : f32[N,2]\n\t\tyield %p2", 1)
+		}
+		src = strings.Replace(src, "dim N 1..4", "dim N 1..4\ndim M 2..2", 1)
+		if print(src, nil) == want {
+			t.Errorf("%s in the place of %s makes no difference", c[1], c[0])
 		}
 	}
 }

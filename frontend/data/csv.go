@@ -121,7 +121,8 @@ func readSheet(r io.Reader, file string, o CSVOptions) (*sheet, error) {
 	fail := func(format string, a ...any) error {
 		return &diag.Error{Kind: diag.BadData, File: file, Err: fmt.Errorf(format, a...)}
 	}
-	b := bufio.NewReaderSize(io.LimitReader(r, maxBytes), 1<<16)
+	limit := &io.LimitedReader{R: r, N: maxBytes + 1}
+	b := bufio.NewReaderSize(limit, 1<<16)
 	if head, _ := b.Peek(3); bytes.Equal(head, []byte("\xef\xbb\xbf")) {
 		b.Discard(3)
 	}
@@ -178,6 +179,9 @@ func readSheet(r io.Reader, file string, o CSVOptions) (*sheet, error) {
 		for i, v := range rec {
 			s.cells[i] = append(s.cells[i], v)
 		}
+	}
+	if limit.N <= 0 {
+		return nil, diag.In(file, diag.Limit, fmt.Errorf("unpacks to more than %d bytes", maxBytes))
 	}
 	if len(s.lines) == 0 {
 		return nil, fail("the data set is empty: no row of data")

@@ -138,9 +138,6 @@ func (t *Table) Fields() []Field { return t.fields }
 // Where implements Dataset.
 func (t *Table) Where(row int) string { return t.where(row) }
 
-// Column is the whole tensor of field i; the caller must not change it.
-func (t *Table) Column(i int) tensor.Tensor { return t.cols[i] }
-
 // Gather implements Dataset.
 func (t *Table) Gather(rows []int, dst []tensor.Tensor) error {
 	if err := checkBatch(t, len(rows), dst); err != nil {

@@ -107,8 +107,10 @@ func TestMatch(t *testing.T) {
 		err   string
 	}{
 		{in: []*ir.Value{x}, d: set, want: []int{0}},
-		{in: []*ir.Value{x}, d: derived, err: `data for input "x": have fields ["image" "y" "more"], want one of that name`},
-		{in: []*ir.Value{x}, d: derived, taken: []string{"more"}, want: []int{0}},
+		{in: []*ir.Value{x}, d: derived, want: []int{0}}, // what is derived goes by name alone
+		{in: []*ir.Value{x}, d: derived, taken: []string{"image"}, err: `data for input "x": have fields ["image" "more"], want one of that name`},
+		{in: []*ir.Value{in("y", dtype.I64)}, d: set, err: `input "y": have the target of the data, want a field that is none`},
+		{in: []*ir.Value{{Name: "image", Type: tensor.Seq(tensor.T(dtype.U8, n, shape.Int(4), shape.Int(5)))}}, d: set, err: `want seq`},
 		{in: []*ir.Value{in("more", dtype.F32, shape.Int(3)), in("image", dtype.U8, shape.Int(4), shape.Int(5))}, d: derived, want: []int{2, 0}},
 		{in: []*ir.Value{x, in("image", dtype.U8, shape.Int(4), shape.Int(5))}, d: set, err: `data for input "x"`},
 		{in: []*ir.Value{in("x", dtype.U8, shape.Int(4), shape.Int(6))}, d: set, err: `field "image" for input "x": have u8[4 5] a sample, want u8[N,4,6]`},

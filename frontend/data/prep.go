@@ -177,12 +177,11 @@ func fitField(d Dataset, i int, f Field, o FitOptions) (FieldPrep, error) {
 			return p, bad(diag.BadData, "every value is missing (leave it out with drop=%s)", f.Name)
 		}
 		if s.inf > 0 {
-			return p, bad(diag.BadData, "%d values are infinite", s.inf)
+			return p, bad(diag.BadData, "%d infinite values, the first in %s", s.inf, d.Where(s.infAt))
 		}
-	}
-	missing := slices.ContainsFunc(st, func(s moment) bool { return s.nan > 0 })
-	if missing && len(st) > 1 {
-		return p, bad(diag.Unsupported, "missing values in a vector of %d (supported: in single columns)", len(st))
+		if s.nan > 0 && len(st) > 1 {
+			return p, bad(diag.Unsupported, "missing values in a vector of %d, the first in %s (supported: in single columns)", len(st), d.Where(s.nanAt))
+		}
 	}
 	// A single column takes a fill even where the training part misses nothing:
 	// what comes later may.
@@ -210,9 +209,10 @@ func fitField(d Dataset, i int, f Field, o FitOptions) (FieldPrep, error) {
 
 // moment is what one column, channel or field comes to.
 type moment struct {
-	n, nan, inf int
-	mean, m2    float64 // m2: sum of squared distances from the mean
-	min, max    float64
+	n, nan, inf  int
+	nanAt, infAt int     // the first samples of their kind
+	mean, m2     float64 // m2: sum of squared distances from the mean
+	min, max     float64
 }
 
 // filled is the moment after the missing values are v.
@@ -240,22 +240,28 @@ func moments(d Dataset, field, axis int) ([]moment, error) {
 		}
 	}
 	st := make([]moment, k)
-	each := func(visit func(s *moment, v float64)) error {
-		return scan(d, func(_ int, b []tensor.Tensor) error {
+	each := func(visit func(s *moment, row int, v float64)) error {
+		return scan(d, func(first int, b []tensor.Tensor) error {
 			t := &b[field]
+			per := max(1, t.Len()/t.Dim(0))
 			for j := range t.Len() {
-				visit(&st[j/inner%k], t.Float(j))
+				visit(&st[j/inner%k], first+j/per, t.Float(j))
 			}
 			return nil
 		})
 	}
-	sum := make([]float64, k)
-	err := each(func(s *moment, v float64) {
+	err := each(func(s *moment, row int, v float64) {
 		switch {
 		case math.IsNaN(v):
+			if s.nan == 0 {
+				s.nanAt = row
+			}
 			s.nan++
 			return
 		case math.IsInf(v, 0):
+			if s.inf == 0 {
+				s.infAt = row
+			}
 			s.inf++
 			return
 		}
@@ -274,8 +280,7 @@ func moments(d Dataset, field, axis int) ([]moment, error) {
 			st[i].mean /= float64(st[i].n)
 		}
 	}
-	clear(sum)
-	err = each(func(s *moment, v float64) {
+	err = each(func(s *moment, _ int, v float64) {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
 			e := v - s.mean
 			s.m2 += float64(e * e)

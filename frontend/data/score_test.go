@@ -2,6 +2,7 @@ package data_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,7 +99,7 @@ func TestScorerFaults(t *testing.T) {
 
 func TestTargets(t *testing.T) {
 	d := open(t, "x,y\n1,3\n2,5\n")
-	n, err := data.AsNumbers(d)
+	n, err := data.AsNumbers(d, dtype.F32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,11 +109,33 @@ func TestTargets(t *testing.T) {
 	if have := show(t, n, "y"); have[0] != 3.0 || have[1] != 5.0 {
 		t.Errorf("y is %v", have)
 	}
+	for _, dims := range [][]int{{3}, {3, 1}, {3, 2}} { // as numpy.savez writes them
+		y := tensor.New(dtype.F64, dims...)
+		for i := range y.Len() {
+			y.SetFloat(i, float64(i)+0.5)
+		}
+		d, err := data.NewTable([]data.Field{{Name: "y", DType: dtype.F64, Dims: dims[1:], Target: true}}, []tensor.Tensor{y}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := data.AsNumbers(d, dtype.F32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []int{1}
+		if len(dims) > 1 {
+			want = dims[1:]
+		}
+		b, err := data.Read(n, 2)
+		if f := n.Fields()[0]; err != nil || f.DType != dtype.F32 || !slices.Equal(f.Dims, want) || b[0].Float(0) != float64(2*want[0])+0.5 {
+			t.Errorf("%v became %v%v, %v", dims, f.DType, f.Dims, err)
+		}
+	}
 	if k, err := data.Classes(d); err != nil || k != 6 {
 		t.Errorf("%d classes, %v", k, err)
 	}
 	text := open(t, "x,y\n1,b\n2,c\n")
-	if _, err := data.AsNumbers(text); diag.KindOf(err) != diag.BadData {
+	if _, err := data.AsNumbers(text, dtype.F32); diag.KindOf(err) != diag.BadData {
 		t.Error(err)
 	}
 	if k, err := data.Classes(text); err != nil || k != 2 {

@@ -10,8 +10,8 @@ import (
 // splitStream keeps the order of a split apart from those of epochs.
 const splitStream = 1 << 40
 
-// Split parts d by seed: the second part takes frac of the samples, at least
-// one. Where the target is a class, each class is parted alike (stratified).
+// Split parts d by seed: the second part takes frac of the samples, rounded.
+// Where the target is a class, each class is parted alike (stratified).
 // Both parts keep the order of d. Error: frac is not between 0 and 1, or a
 // part would be empty.
 func Split(d Dataset, frac float64, seed uint64) (rest, part Dataset, err error) {

@@ -45,31 +45,41 @@ func withTarget(d Dataset, at int, f Field, col tensor.Tensor) Dataset {
 	return &retarget{d, fs, at, col}
 }
 
-// AsNumbers is d with a class target turned into numbers, f32[1], for
-// regression; a target of numbers stays as it is. Error: no target, or one
-// whose classes are texts.
-func AsNumbers(d Dataset) (Dataset, error) {
+// AsNumbers is d with a target for regression: numbers of type to, those of
+// classes too, with an axis where there is none ([1] for a number a sample).
+// Errors: no target, or one that is text or whose classes are texts.
+func AsNumbers(d Dataset, to dtype.DType) (Dataset, error) {
 	at, err := Target(d)
 	if err != nil {
 		return nil, err
 	}
 	f := d.Fields()[at]
-	if !f.IsLabel() {
+	if f.DType == to && len(f.Dims) > 0 {
 		return d, nil
 	}
+	have := ""
 	if f.Classes != nil {
-		return nil, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("target %q", f.Name), Have: "classes " + strings.Join(f.Classes[:min(4, len(f.Classes))], ", "), Want: "numbers"}
+		have = "classes " + strings.Join(f.Classes[:min(4, len(f.Classes))], ", ")
+	} else if !f.DType.IsInt() && !f.DType.IsFloat() {
+		have = sampleText(f)
 	}
-	ls, err := Labels(d)
-	if err != nil {
-		return nil, err
+	if have != "" {
+		return nil, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("target %q", f.Name), Have: have, Want: "numbers"}
 	}
-	col := tensor.New(dtype.F32, len(ls), 1)
-	for i, l := range ls {
-		col.SetFloat(i, float64(l))
+	f.DType = to
+	if len(f.Dims) == 0 {
+		f.Dims = []int{1}
 	}
-	f.DType, f.Dims = dtype.F32, []int{1}
-	return withTarget(d, at, f, col), nil
+	col := tensor.New(to, append([]int{d.Len()}, f.Dims...)...)
+	k := 0
+	err = scan(d, func(_ int, b []tensor.Tensor) error {
+		for i := range b[at].Len() {
+			col.SetFloat(k, b[at].Float(i))
+			k++
+		}
+		return nil
+	})
+	return withTarget(d, at, f, col), err
 }
 
 // WithClasses is d with its labels numbered as in classes, the names of
@@ -92,8 +102,11 @@ func WithClasses(d Dataset, classes []string) (Dataset, error) {
 	for i, l := range ls {
 		k := slices.Index(classes, f.Classes[l])
 		if k < 0 {
-			return nil, &diag.Error{Kind: diag.BadData, File: d.Where(i), Port: fmt.Sprintf("label %q", f.Name),
-				Have: fmt.Sprintf("%q", f.Classes[l]), Want: "one of " + strings.Join(classes[:min(12, len(classes))], ", ")}
+			want := "the number of a class: the classes have no names"
+			if len(classes) > 0 {
+				want = "one of " + strings.Join(classes[:min(12, len(classes))], ", ")
+			}
+			return nil, &diag.Error{Kind: diag.BadData, File: d.Where(i), Port: fmt.Sprintf("label %q", f.Name), Have: fmt.Sprintf("%q", f.Classes[l]), Want: want}
 		}
 		col.SetInt(i, int64(k))
 	}

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
+	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
@@ -36,8 +36,10 @@ type savedTensor struct {
 	Dims  []int  `json:"dims"`
 }
 
-// digest covers what must not change between the parts of a run.
-func (f *fit) digest() string {
+// digest covers what must not change between the parts of a run: what decides
+// the numbers, and what the step computes beside its states, preprocessing with
+// what is fitted to the data included.
+func (f *fit) digest() (string, error) {
 	c := f.c
 	h := sha256.New()
 	fmt.Fprintln(h, c.Loss, c.Optimizer, c.LR, *c.Momentum, c.Beta1, c.Beta2, c.Epsilon, c.Decay, c.ClipNorm, c.Schedule, c.Warmup,
@@ -52,7 +54,8 @@ func (f *fit) digest() string {
 	for _, s := range f.module.States {
 		fmt.Fprintln(h, s.Name, s.Type)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	err := ir.Fingerprint(h, f.module.Main())
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // save writes the checkpoint, if there is to be one: to a file beside it that
@@ -61,7 +64,7 @@ func (f *fit) save() error {
 	if f.c.Checkpoint == "" {
 		return nil
 	}
-	h := header{Config: f.digest(), Run: f.progress}
+	h := header{Config: f.config, Run: f.progress}
 	var body [][]byte
 	for _, n := range f.names {
 		v, err := f.x.State(n)
@@ -98,9 +101,10 @@ func (f *fit) save() error {
 	return nil
 }
 
-// replaceFile puts b in the place of a file in one step.
+// replaceFile puts b in the place of a file in one step. What a killed run has
+// left of its last attempt is written over.
 func replaceFile(name string, b []byte) (err error) {
-	t, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	t, err := os.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -159,7 +163,7 @@ func (f *fit) load(b []byte) error {
 		return diag.New(diag.BadData, "header: %v", err)
 	}
 	body = body[n:]
-	if h.Config != f.digest() {
+	if h.Config != f.config {
 		return diag.New(diag.Usage, "it belongs to a run with another configuration, model or data")
 	}
 	take := func(s savedTensor) (tensor.Tensor, error) {

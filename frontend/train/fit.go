@@ -9,6 +9,7 @@ import (
 
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
@@ -42,8 +43,9 @@ type History struct {
 // point and called again with Resume gives the same bits as one that was not.
 //
 // Errors: Usage for the Config; BadData for data that do not fit the model,
-// labels out of range with the row, and a loss that is not finite, with the
-// first node that made such a value; what Step says; those of OnStep and
+// labels out of range with the row, and a loss, of training or validation, or a
+// weight that is not finite, with the sample or the first node that made such a
+// value; what Step says; those of OnStep and
 // OnEpoch; an *Interrupted when ctx ends.
 func Fit(ctx context.Context, exec ir.Executor, m *ir.Module, train, val data.Dataset, c Config) (*History, error) {
 	c, err := c.withDefaults()
@@ -78,6 +80,11 @@ func Fit(ctx context.Context, exec ir.Executor, m *ir.Module, train, val data.Da
 	for _, s := range f.module.States {
 		f.names = append(f.names, s.Name)
 	}
+	if c.Checkpoint != "" {
+		if f.config, err = f.digest(); err != nil {
+			return nil, err
+		}
+	}
 	if err := f.resume(); err != nil {
 		return nil, err
 	}
@@ -97,6 +104,7 @@ type fit struct {
 	loader  *data.Loader
 	feed    *feeder
 	val     *evaluator
+	config  string // digest of what a checkpoint must agree with; "": there is none
 	began   time.Time
 	resumed bool
 	owned   bool // the checkpoint is this run's
@@ -238,6 +246,9 @@ func copyInto(dst, src *tensor.Tensor) {
 }
 
 func (f *fit) endEpoch(ctx context.Context) error {
+	if err := f.sound(ctx); err != nil {
+		return err
+	}
 	steps := f.loader.Steps()
 	e := Epoch{N: f.Epoch + 1, Loss: f.Loss / float64(f.Samples), LR: f.c.rate((f.Epoch+1)*steps-1, f.c.Epochs*steps)}
 	if f.c.Loss == CrossEntropy {
@@ -245,9 +256,12 @@ func (f *fit) endEpoch(ctx context.Context) error {
 	}
 	watched := e.Loss
 	if f.val != nil {
-		s, err := f.val.scoreWith(ctx, f.x)
+		s, bad, err := f.val.scoreWith(ctx, f.x)
 		if err != nil {
 			return err
+		}
+		if bad != nil {
+			return f.blameScore(ctx, bad)
 		}
 		e.Val, watched = &s, s.Loss
 	}
@@ -334,6 +348,11 @@ func newFeeder(m, model *ir.Module, c *Config, d data.Dataset) (*feeder, error) 
 	if err != nil {
 		return nil, err
 	}
+	for _, p := range own {
+		if err := fullBatches(p, d.Len(), c.Batch); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range m.Main().Params {
 		at := slices.Index(own, p)
 		switch {
@@ -365,6 +384,19 @@ func newFeeder(m, model *ir.Module, c *Config, d data.Dataset) (*feeder, error) 
 	}
 	f.out = make([]tensor.Value, len(f.from))
 	return f, nil
+}
+
+// fullBatches makes sure that an input with a fixed number of samples gets as
+// many in every run.
+func fullBatches(p *ir.Value, samples, batch int) error {
+	if p.Type.Rank() < 1 {
+		return nil
+	}
+	n, fixed := p.Type.Dims[0].Const()
+	if last := samples % batch; !fixed || int64(min(batch, samples)) == n && (last == 0 || last == samples) {
+		return nil
+	}
+	return &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("input %q", p.Name), Have: fmt.Sprintf("%d samples in batches of %d", samples, batch), Want: fmt.Sprintf("full batches of %d, which the model takes at a time", n)}
 }
 
 // names are those of the fields.

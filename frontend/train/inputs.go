@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"iter"
 
@@ -19,6 +18,7 @@ type Inputs struct {
 	next func() (data.Batch, error, bool)
 	stop func()
 	left int
+	rows []int // of the latest run
 }
 
 // NewInputs matches the inputs of m with the fields of d as Fit does, and gives
@@ -54,13 +54,13 @@ func (s *Inputs) Next() ([]tensor.Value, string, error) {
 		return nil, "", err
 	}
 	s.left -= len(b.Rows)
+	s.rows = b.Rows
 	in, err := s.feed.inputs(b.Tensors, 0)
-	where := s.d.Where(b.Rows[0])
-	if n := len(b.Rows) - 1; n > 0 {
-		where += fmt.Sprintf(" or one of the %d calibrated on with it", n)
-	}
-	return in, where, err
+	return in, s.Sample(0) + " and on", err
 }
+
+// Sample names sample k of the latest run in messages.
+func (s *Inputs) Sample(k int) string { return s.d.Where(s.rows[k]) }
 
 // Close ends the reading.
 func (s *Inputs) Close() error { s.stop(); return nil }

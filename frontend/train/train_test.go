@@ -20,6 +20,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
+	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/ir/verify"
@@ -250,6 +251,58 @@ func TestNotFinite(t *testing.T) {
 	if _, err = train.Fit(ctx, cpu(1), m, rows, nil, train.Config{Batch: 7}); err == nil || !strings.Contains(err.Error(), `sample 13: field "x": have NaN, want a finite number`) {
 		t.Errorf("NaN in the data: %v", err)
 	}
+	x = tensor.MustOf(make([]float32, 80), 20, 4)
+	clean, err := data.NewTable(rows.Fields(), []tensor.Tensor{x, tensor.New(dtype.I64, 20)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = train.Fit(ctx, cpu(1), m, clean, rows, train.Config{Batch: 7}); err == nil || !strings.Contains(err.Error(), `sample 13: field "x": have NaN, want a finite number`) {
+		t.Errorf("NaN in the validation data: %v", err)
+	}
+	if _, err := train.Evaluate(ctx, cpu(1), m, rows, train.Config{Batch: 7}); err == nil || !strings.Contains(err.Error(), `sample 13: field "x": have NaN`) {
+		t.Errorf("NaN in the data to score on: %v", err)
+	}
+	// The last step of an epoch spoils what its own loss does not see.
+	for i := range x.Len() {
+		x.SetFloat(i, float64(1000*(i%7)))
+	}
+	n := 0
+	for _, c := range []struct {
+		lr  float64
+		val data.Dataset
+		err string
+	}{
+		{1e38, nil, `weight "dense1.weight" after epoch 1: in the step before it is the first`},
+		{1e30, clean, `validation loss after epoch 1: in validation it is the first to give a value that is not finite: have `},
+	} {
+		file := filepath.Join(t.TempDir(), "ck")
+		_, err = train.Fit(ctx, cpu(1), m, clean, c.val, train.Config{LR: c.lr, Batch: 20, Checkpoint: file, OnEpoch: func(train.Epoch) error { n++; return nil }})
+		if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), `node "`) {
+			t.Errorf("learning rate %v: %v", c.lr, err)
+		}
+		if _, err := os.Stat(file); err == nil || n > 0 {
+			t.Errorf("learning rate %v: a checkpoint is written, or the epoch counts", c.lr)
+		}
+	}
+}
+
+// What a killed run left of a checkpoint does not stay.
+func TestCheckpointLeftover(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ck.tmp"), make([]byte, 1<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := nn.Named("mlp:4", nn.Input{Dims: []int{1, 12, 12}}, 9, nn.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := train.Config{Checkpoint: filepath.Join(dir, "ck"), Batch: 20}
+	fit(t, eval.New(), m, blobs(t, 20, 9, 12, dtype.F32), nil, c)
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 || files[0].Name() != "ck" {
+		t.Errorf("there are %v (%v)", files, err)
+	}
+	c.Resume = true
+	fit(t, eval.New(), m, blobs(t, 20, 9, 12, dtype.F32), nil, c)
 }
 
 // What cannot be trained is refused before anything runs.
@@ -267,11 +320,16 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fixed := few.Clone()
+	fixed.Main().Params[0].Type = tensor.T(dtype.F32, shape.Ints(6, 1, 12, 12)...)
 	for _, c := range []struct {
 		m    *ir.Module
 		c    train.Config
 		want string
 	}{
+		{fixed, train.Config{Batch: 6}, `input "x": have 20 samples in batches of 6, want full batches of 6, which the model takes at a time`},
+		{fixed, train.Config{Batch: 5}, `have 20 samples in batches of 5, want full batches of 6`},
+		{fixed, train.Config{}, `have 20 samples in batches of 64, want full batches of 6`},
 		{few, train.Config{}, `label "class": have `},
 		{none, train.Config{}, "has no float weights to train"},
 		{other, train.Config{}, `field "image" for input "x": have f32[1 12 12] a sample, want f32[N,1,10,10]`},

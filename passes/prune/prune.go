@@ -100,7 +100,7 @@ func Zero(m *ir.Module, c Config) (*Report, error) {
 	}
 	rep := s.report(m, c)
 	s.unshare(m)
-	if err := WriteZeros(s.masks(m)); err != nil {
+	if err := writeZeros(s.masks(m)); err != nil {
 		return nil, err
 	}
 	rep.Masked = true
@@ -166,8 +166,8 @@ func maskFault(v *ir.Value, want, have int) error {
 	return diag.New(diag.Internal, "mask of %%%s has %d elements, not %d", v.Name, have, want)
 }
 
-// WriteZeros replaces each constant by one with zeros where its mask says so.
-func WriteZeros(masks []Mask) error {
+// writeZeros replaces each constant by one with zeros where its mask says so.
+func writeZeros(masks []Mask) error {
 	made := make([]*ir.Const, len(masks))
 	for i, k := range masks {
 		old := k.Weight.Const()

@@ -154,7 +154,7 @@ func zeroWeights(m *ir.Module, c Config, masks []Mask) (*Report, error) {
 		l.Kept = l.Total - gone[w.value]
 		rep.Layers = append(rep.Layers, l)
 	}
-	if err := WriteZeros(masks); err != nil {
+	if err := writeZeros(masks); err != nil {
 		return nil, err
 	}
 	rep.finish(m)

@@ -12,7 +12,8 @@ import (
 	"github.com/mlc-go/mlc/runtime/sketch"
 )
 
-// Samples are the inputs that a model is calibrated on.
+// Samples are the inputs that a model is calibrated on. Where they have a method
+// Sample(k int) string as well, it names sample k of the latest run in messages.
 type Samples interface {
 	// Next gives the values of main's parameters, which stay valid until the
 	// next call, and what to call them in messages. io.EOF ends.
@@ -52,8 +53,9 @@ func observed(m *ir.Module, names []string) (c *ir.Module, skip int, err error) 
 
 // Calibrate runs m over the samples and takes the range of every value that is
 // to be quantized, in memory that does not grow with their number. Errors: no
-// sample; a value that is not finite (BadData naming value and sample); what
-// the executor says.
+// sample; a value to be quantized that is not finite (BadData naming the input
+// and sample that are not, if there are any, else the value); what the executor
+// says. Inputs that the model makes finite, as those with missing values, do.
 func (p *Plan) Calibrate(ctx context.Context, exec ir.Executor, samples Samples) error {
 	m, skip, err := observed(p.m, p.Values())
 	if err != nil {
@@ -73,11 +75,6 @@ func (p *Plan) Calibrate(ctx context.Context, exec ir.Executor, samples Samples)
 		if err != nil {
 			return err
 		}
-		for i, v := range in {
-			if err := finite(&v.Tensor, p.m.Main().Params[i].Name, where, "input"); err != nil {
-				return err
-			}
-		}
 		out, err := x.Run(ctx, in)
 		if err != nil {
 			return diag.In(where, diag.BadData, err)
@@ -88,7 +85,7 @@ func (p *Plan) Calibrate(ctx context.Context, exec ir.Executor, samples Samples)
 			bad := h.NaNs() + h.Infs()
 			h.Add(tensor.Slice[float32](&out[i].Tensor))
 			if h.NaNs()+h.Infs() != bad {
-				return finite(&out[i].Tensor, v.Name, where, "value")
+				return p.fault(samples, in, &out[i].Tensor, v.Name, where)
 			}
 		}
 		count++
@@ -103,17 +100,44 @@ func (p *Plan) Calibrate(ctx context.Context, exec ir.Executor, samples Samples)
 	return nil
 }
 
-// finite is an error naming the first element that is not a finite number.
-func finite(t *tensor.Tensor, name, where, what string) error {
+// fault is the error for a value of a run that is not finite.
+func (p *Plan) fault(samples Samples, in []tensor.Value, value *tensor.Tensor, name, where string) error {
+	bad := func(port string, v float64) error {
+		return &diag.Error{Kind: diag.BadData, File: where, Port: port, Have: fmt.Sprint(v), Want: "a finite number to calibrate on"}
+	}
+	for i, v := range in {
+		t := &v.Tensor
+		at := notFinite(t)
+		if at < 0 {
+			continue
+		}
+		port := fmt.Sprintf("input %q", p.m.Main().Params[i].Name)
+		inner := t.Len()
+		if s, ok := samples.(interface{ Sample(k int) string }); ok && t.Rank() > 0 {
+			inner /= t.Dim(0)
+			where = s.Sample(at / inner)
+		}
+		if inner > 1 {
+			port += fmt.Sprintf(", element %d", at%inner)
+		}
+		return bad(port, t.Float(at))
+	}
+	at := notFinite(value)
+	return bad(fmt.Sprintf("value %q, element %d", name, at), value.Float(at))
+}
+
+// notFinite is the first element of a tensor of floats that is not finite; -1:
+// none.
+func notFinite(t *tensor.Tensor) int {
 	if !t.DType().IsFloat() {
-		return nil
+		return -1
 	}
 	for i := range t.Len() {
 		if v := t.Float(i); v-v != 0 {
-			return &diag.Error{Kind: diag.BadData, File: where, Port: fmt.Sprintf("%s %q, element %d", what, name, i), Have: fmt.Sprint(v), Want: "a finite number to calibrate on"}
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 func rangeOf(h *sketch.Hist, percent float64) Range {

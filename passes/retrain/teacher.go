@@ -5,9 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
-	"io"
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -19,7 +16,6 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/shape"
-	"github.com/mlc-go/mlc/ir/tensor"
 )
 
 // TeacherOptions say how a model becomes a teacher.
@@ -204,59 +200,6 @@ func idle(n *ir.Node) bool {
 // Digest is the same for teachers that compute the same.
 func (t *Teacher) Digest() (string, error) {
 	h := sha256.New()
-	err := digest(h, t.m.Main())
+	err := ir.Fingerprint(h, t.m.Main())
 	return hex.EncodeToString(h.Sum(nil)), err
-}
-
-func digest(h hash.Hash, f *ir.Func) error {
-	var err error
-	for _, p := range f.Params {
-		fmt.Fprintln(h, p.Name, p.Type)
-	}
-	f.Walk(func(n *ir.Node) {
-		fmt.Fprintln(h, n.Def.VersionedName())
-		for _, k := range slices.Sorted(maps.Keys(n.Attrs)) {
-			v := n.Attrs[k]
-			fmt.Fprintln(h, k, v.Kind, v.Int, v.Float, v.Str, v.Ints, v.Floats, v.Strs, v.TypeVal)
-			if v.Tensor != nil {
-				write(h, v.Tensor)
-			}
-		}
-		for _, v := range n.In {
-			if v != nil {
-				io.WriteString(h, v.Name)
-			}
-			io.WriteString(h, ",")
-		}
-		for _, v := range n.Out {
-			if v != nil {
-				fmt.Fprint(h, v.Name, v.Type)
-			}
-			io.WriteString(h, ";")
-		}
-		for _, r := range n.Regions {
-			for _, x := range r.Results {
-				fmt.Fprintln(h, x.Name, x.Value.Name)
-			}
-		}
-		if n.Const != nil && err == nil {
-			var c tensor.Tensor
-			if c, err = n.Const.Tensor(); err == nil {
-				write(h, &c)
-			}
-		}
-	})
-	for _, r := range f.Results {
-		fmt.Fprintln(h, r.Name, r.Value.Name)
-	}
-	return err
-}
-
-func write(h hash.Hash, t *tensor.Tensor) {
-	fmt.Fprintln(h, t.DType(), t.Dims())
-	if t.DType() == dtype.String {
-		fmt.Fprintf(h, "%q\n", t.Strings())
-		return
-	}
-	h.Write(t.Bytes())
 }

@@ -45,6 +45,18 @@ func atomicWrite(path string, emit func(io.WriteSeeker) error) (int64, error) {
 	return size, writeError(path, err)
 }
 
+// hasFolder makes sure, before anything is computed, that what a flag says to
+// write has a folder to be in; none and - have.
+func hasFolder(flag, path string) error {
+	if path == "" || path == "-" {
+		return nil
+	}
+	if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
+		return usage("%s %s: no folder %s", flag, path, filepath.Dir(path))
+	}
+	return nil
+}
+
 // writeThrough copies to what cannot be replaced or sought in.
 func writeThrough(path string, emit func(io.WriteSeeker) error) (int64, error) {
 	to, err := os.OpenFile(path, os.O_WRONLY, 0)

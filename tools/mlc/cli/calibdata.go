@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/mlc-go/mlc/codegen/conform"
@@ -19,6 +18,7 @@ type dataSamples struct {
 	in    []conform.Port
 	from  []int // field of each input
 	rows  []int // that are left
+	run   []int // rows of the latest run
 	batch int
 }
 
@@ -56,36 +56,17 @@ func (s *dataSamples) Next() ([]tensor.Value, string, error) {
 		return nil, "", io.EOF
 	}
 	rows := s.rows[:min(s.batch, len(s.rows))]
-	s.rows = s.rows[len(rows):]
+	s.rows, s.run = s.rows[len(rows):], rows
 	batch, err := data.Read(s.d, rows...)
 	if err != nil {
 		return nil, "", err
 	}
 	vals := make([]tensor.Value, len(s.in))
 	for i, f := range s.from {
-		if err := finiteRows(&batch[f], s.in[i].Name, func(k int) string { return s.d.Where(rows[k]) }); err != nil {
-			return nil, "", err
-		}
 		vals[i] = tensor.V(batch[f])
 	}
 	return vals, s.d.Where(rows[0]) + " and on", nil
 }
 
-// finiteRows refuses samples with values to calibrate on that are not finite,
-// and names the first; where names row k of t.
-func finiteRows(t *tensor.Tensor, input string, where func(k int) string) error {
-	if !t.DType().IsFloat() || t.Rank() == 0 || t.Len() == 0 {
-		return nil
-	}
-	inner := t.Len() / t.Dim(0)
-	for i := range t.Len() {
-		if v := t.Float(i); v-v != 0 {
-			port := fmt.Sprintf("input %q", input)
-			if inner > 1 {
-				port += fmt.Sprintf(", element %d", i%inner)
-			}
-			return &diag.Error{Kind: diag.BadData, File: where(i / inner), Port: port, Have: fmt.Sprint(v), Want: "a finite number to calibrate on"}
-		}
-	}
-	return nil
-}
+// Sample names a sample of the latest run.
+func (s *dataSamples) Sample(k int) string { return s.d.Where(s.run[k]) }

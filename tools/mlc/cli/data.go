@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,9 +16,12 @@ func (a *app) data() *cobra.Command {
 		Short: "Describe a data set and say what is wrong with it",
 		Args:  cobra.ExactArgs(1),
 	}
-	c.Long = c.Short + ".\n\nDATA is " + data.Forms + "."
+	c.Long = c.Short + ".\n\nDATA is " + strings.TrimSuffix(data.Forms, ", random:N") + "."
 	c.Flags().StringVar(&report, "report", "", "write a self-contained page to `FILE.html`; - is standard output")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := hasFolder("--report", report); err != nil {
+			return err
+		}
 		d, err := data.Open(args[0], data.Options{})
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ func (a *app) eval() *cobra.Command {
 	f.register(c, "2")
 	s := c.Flags()
 	s.StringVar(&spec, "data", "", "`DATA`: "+data.Forms)
-	s.StringSliceVar(&metrics, "metrics", nil, "metrics: "+data.MetricsDoc+" (default: top1 of classes, mae and rmse of numbers)")
+	s.StringSliceVar(&metrics, "metrics", nil, "metrics: "+data.MetricsDoc+" (default: top1 of classes and vectors, mae and rmse of single numbers)")
 	s.StringVar(&confusion, "confusion", "", "write how often each class was taken for which to `FILE` (CSV)")
 	s.StringVar(&output, "output-name", "", "`NAME` of the output to score (default: the first)")
 	s.IntVar(&batch, "batch", 64, "samples a run, where the model leaves the number open")
@@ -50,6 +50,9 @@ func (a *app) eval() *cobra.Command {
 			return usage("mlc eval: --data is missing")
 		case batch < 1 || threads < 1:
 			return usage("--batch %d, --threads %d: want at least 1", batch, threads)
+		}
+		if err := hasFolder("--confusion", confusion); err != nil {
+			return err
 		}
 		o := a.options()
 		if err := f.fill(c, a, &o); err != nil {
@@ -193,48 +196,17 @@ func badRow(b data.Batch, at int, dims []int) int {
 // matchInputs gives the field that feeds each input, and the number of samples
 // that the model takes at a time (0: any).
 func matchInputs(ins []runtime.Info, d data.Dataset) (from []int, fixed int, err error) {
-	fields := d.Fields()
-	var free []int
-	for i, f := range fields {
-		if !f.Target {
-			free = append(free, i)
-		}
-	}
+	var values []*ir.Value
 	for _, in := range ins {
-		at := data.Index(d, in.Name)
-		if at < 0 && len(ins) == 1 && len(free) == 1 {
-			at = free[0]
-		}
-		if at < 0 {
-			var names []string
-			for _, i := range free {
-				names = append(names, fields[i].Name)
-			}
-			return nil, 0, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("data for input %q", in.Name), Have: fmt.Sprintf("fields %q", names), Want: "one of that name"}
-		}
-		f := fields[at]
-		if f.Target {
-			return nil, 0, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("input %q", in.Name), Have: "the target of the data",
-				Want: "a field that is none (?target=NAME says which the target is, none that there is none)"}
-		}
-		t := in.Type
-		ok := t.IsTensor() && t.DType == f.DType && (!t.Ranked() || len(t.Dims) == len(f.Dims)+1)
-		for k := 0; ok && t.Ranked() && k < len(f.Dims); k++ {
-			n, known := t.Dims[k+1].Const()
-			ok = !known || n == int64(f.Dims[k])
-		}
-		if !ok {
-			return nil, 0, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("field %q for input %q", f.Name, in.Name),
-				Have: fmt.Sprintf("%v%v a sample", f.DType, f.Dims), Want: t.String()}
-		}
-		if t.Ranked() {
-			if n, known := t.Dims[0].Const(); known {
+		values = append(values, &ir.Value{Name: in.Name, Type: in.Type})
+		if in.Type.IsTensor() && in.Type.Ranked() && in.Type.Rank() > 0 {
+			if n, known := in.Type.Dims[0].Const(); known {
 				fixed = int(min(n, math.MaxInt32))
 			}
 		}
-		from = append(from, at)
 	}
-	return from, fixed, nil
+	from, err = data.Match(values, d)
+	return from, fixed, err
 }
 
 // fieldsFor is what random data for a compiled model look like.

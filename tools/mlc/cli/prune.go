@@ -14,7 +14,6 @@ import (
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/frontend/nn"
-	"github.com/mlc-go/mlc/frontend/train"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/text"
@@ -164,7 +163,10 @@ func (p *pruneJob) settle(c *cobra.Command, learning *pflag.FlagSet) error {
 	if p.train.out == "" {
 		return usage("mlc prune: want -o OUT")
 	}
-	var err error
+	err := hasFolder("-o", p.train.out)
+	if err != nil {
+		return err
+	}
 	if p.want, err = p.pruning(s); err != nil {
 		return diag.In("mlc prune", diag.Usage, err)
 	}
@@ -257,17 +259,7 @@ func (a *app) pruned(c *cobra.Command, p *pruneJob, job *trainJob) (*ir.Module, 
 	}
 	ctx, fine := c.Context(), &finetuneReport{}
 	score := func(m *ir.Module) (*scoreReport, error) {
-		if job.val == nil {
-			return nil, nil
-		}
-		c := p.train.config
-		cfg := train.Config{Loss: c.Loss, Label: c.Label, Batch: c.Batch, Ops: a.reg.Ops}
-		s, err := train.Evaluate(ctx, codegen.NewExecutor(a.options(), p.train.threads), m, job.val, cfg)
-		r := &scoreReport{Loss: number(s.Loss)}
-		if top1 := number(s.Top1); cfg.Loss == train.CrossEntropy {
-			r.Top1 = &top1
-		}
-		return r, err
+		return job.score(ctx, codegen.NewExecutor(a.options(), p.train.threads), m, p.train.config, a.reg.Ops)
 	}
 	var err error
 	if fine.Before, err = score(job.model); err != nil {

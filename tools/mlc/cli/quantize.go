@@ -103,6 +103,11 @@ func (a *app) quantize() *cobra.Command {
 				return usage("--report=%s: want a name ending in .json or .html", report)
 			}
 		}
+		for _, w := range []struct{ flag, path string }{{"-o", out}, {"--report", report}} {
+			if err := hasFolder(w.flag, w.path); err != nil {
+				return err
+			}
+		}
 		o := a.options()
 		if err := bindFlags(&o, dims, shapes); err != nil {
 			return err

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -97,7 +96,7 @@ func (f *trainFlags) register(s *pflag.FlagSet) {
 	s.IntVar(&f.config.Warmup, "warmup", 0, "`steps` of linear rise of the learning rate")
 	s.IntVar(&f.config.Epochs, "epochs", 1, "passes over the data")
 	s.IntVar(&f.config.Batch, "batch", 64, "samples a step")
-	s.IntVar(&f.config.Patience, "early-stop", 0, "stop after `N` epochs without a better validation loss, and keep the best; 0: never")
+	s.IntVar(&f.config.Patience, "early-stop", 0, "stop after `N` epochs without a better validation loss (without validation data: training loss), and keep the best; 0: never")
 	s.StringSliceVar(&f.metrics, "metrics", nil, "metrics of the result on the validation data: "+data.MetricsDoc)
 	s.StringVar(&f.augment, "augment", "", "augmentation of pictures: a `list` of flip, flip-y, crop=PIXELS")
 	s.StringVar(&f.fit.Normalize, "normalize", "standard", "how inputs are normalized, inside the model: "+strings.Join(data.Normalizations, ", "))
@@ -146,30 +145,25 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 		return usage("--lr %v: want more than 0", f.config.LR)
 	case !(f.momentum >= 0 && f.momentum < 1):
 		return usage("--momentum %v: want 0 to below 1", f.momentum)
-	case !(f.config.Decay >= 0) || !(f.config.ClipNorm >= 0):
-		return usage("--weight-decay %v, --clip %v: want at least 0", f.config.Decay, f.config.ClipNorm)
+	case !(f.config.Decay >= 0 && f.config.Decay <= math.MaxFloat32) || !(f.config.ClipNorm >= 0 && f.config.ClipNorm <= math.MaxFloat32):
+		return usage("--weight-decay %v, --clip %v: want finite numbers of at least 0", f.config.Decay, f.config.ClipNorm)
 	case f.config.Patience < 0 || f.config.Every < 0 || f.config.Warmup < 0:
 		return usage("--early-stop %d, --checkpoint-steps %d, --warmup %d: want at least 0", f.config.Patience, f.config.Every, f.config.Warmup)
 	}
-	if st, err := os.Stat(filepath.Dir(f.out)); f.out != "-" && (err != nil || !st.IsDir()) {
-		return usage("-o %s: no folder %s", f.out, filepath.Dir(f.out))
+	if err := hasFolder("-o", f.out); err != nil {
+		return err
 	}
 	if f.threads == 0 {
 		f.threads = goruntime.NumCPU()
 	}
 	f.config.Loss, f.config.Optimizer, f.config.Schedule = train.Loss(f.loss), train.Optimizer(f.optimizer), train.Schedule(f.sched)
-	for flag, v := range map[string]struct {
-		have string
-		ok   bool
-		all  string
-	}{
-		"loss":      {f.loss, f.loss == "" || slices.Contains(train.Losses(), f.config.Loss), list(train.Losses())},
-		"optimizer": {f.optimizer, slices.Contains(train.Optimizers(), f.config.Optimizer), list(train.Optimizers())},
-		"schedule":  {f.sched, slices.Contains(train.Schedules(), f.config.Schedule), list(train.Schedules())},
-	} {
-		if !v.ok {
-			return usage("--%s=%s: unknown (have %s)", flag, v.have, v.all)
-		}
+	switch {
+	case f.loss != "" && !slices.Contains(train.Losses(), f.config.Loss):
+		return usage("--loss=%s: unknown (have %s)", f.loss, list(train.Losses()))
+	case !slices.Contains(train.Optimizers(), f.config.Optimizer):
+		return usage("--optimizer=%s: unknown (have %s)", f.optimizer, list(train.Optimizers()))
+	case !slices.Contains(train.Schedules(), f.config.Schedule):
+		return usage("--schedule=%s: unknown (have %s)", f.sched, list(train.Schedules()))
 	}
 	if c.Flags().Changed("momentum") {
 		if f.config.Optimizer != train.SGD {
@@ -191,7 +185,7 @@ func (f *trainFlags) settleModel(c *cobra.Command) error {
 	switch {
 	case f.model == "":
 		return usage("mlc %s: --%s is missing", c.Name(), f.modelFlag)
-	case f.data == "":
+	case f.data == "": // before what is missing of the output
 		return usage("mlc %s: --data is missing", c.Name())
 	case f.out == "" || f.out == "-":
 		return usage("mlc %s: -o is missing: want a file (.onnx, .mir, .mlc)", c.Name())

@@ -17,11 +17,11 @@ import (
 
 // trained is what a run gave.
 type trained struct {
-	history          *train.History
-	model            *ir.Module    // to be written
-	float            *ir.Module    // the same with float weights
-	before, afterQAT *train.Scores // of the float model at first and of the quantized one; nil without quantization or data
-	pruned           *prune.Report // nil: nothing was left out
+	history           *train.History
+	model             *ir.Module    // to be written
+	float             *ir.Module    // the same with float weights
+	before, quantized *scoreReport  // of the float model at first and of the quantized one; nil without quantization or data
+	pruned            *prune.Report // nil: nothing was left out
 }
 
 // learn runs a job, with the teacher that it has, pruning as p says unless it
@@ -55,7 +55,10 @@ func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrai
 		a.kept = " after the last epoch; " + cfg.Checkpoint + " keeps it, the same command with --resume writes the model"
 	}
 	if f.precision == precisionQAT {
-		if err := t.score(ctx, exec, job, f.config, a.reg.Ops); err != nil {
+		if t.before, err = job.score(ctx, exec, job.model, f.config, a.reg.Ops); err != nil {
+			return nil, err
+		}
+		if t.quantized, err = job.score(ctx, exec, t.model, f.config, a.reg.Ops); err != nil {
 			return nil, err
 		}
 	}
@@ -121,21 +124,17 @@ func fit(ctx context.Context, exec ir.Executor, f *trainFlags, job *trainJob, c 
 	return &trained{history: h, model: h.Model, float: h.Model}, nil
 }
 
-// score scores the model that the job began with and the one that came out.
-func (t *trained) score(ctx context.Context, exec ir.Executor, job *trainJob, c train.Config, ops *ir.OpSet) error {
-	if job.val == nil {
-		return nil
+// score scores a model on the validation data as training does; nil where there
+// are none.
+func (j *trainJob) score(ctx context.Context, exec ir.Executor, m *ir.Module, c train.Config, ops *ir.OpSet) (*scoreReport, error) {
+	if j.val == nil {
+		return nil, nil
 	}
-	of := func(m *ir.Module) (*train.Scores, error) {
-		s, err := train.Evaluate(ctx, exec, m, job.val, train.Config{Loss: c.Loss, Label: c.Label, Batch: c.Batch, Ops: ops})
-		return &s, err
+	s, err := train.Evaluate(ctx, exec, m, j.val, train.Config{Loss: c.Loss, Label: c.Label, Batch: c.Batch, Ops: ops})
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	if t.before, err = of(job.model); err != nil {
-		return err
-	}
-	t.afterQAT, err = of(t.model)
-	return err
+	return scoresOf(s, c.Loss), nil
 }
 
 // keeps notes, for the last line of an interrupted command, where training was

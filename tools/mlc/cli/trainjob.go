@@ -113,6 +113,13 @@ func (j *trainJob) prepare(ctx context.Context, a *app, f *trainFlags, spec nn.S
 		if outputs, err = data.Classes(j.train); err != nil {
 			return err
 		}
+		if f.val == "" && j.val != nil { // a split off part, which may have all of a class
+			more, err := data.Classes(j.val)
+			if err != nil {
+				return err
+			}
+			outputs = max(outputs, more)
+		}
 		if j.lesson != nil { // of which the data may lack some
 			outputs = max(outputs, j.lesson.teacher.Classes())
 		}
@@ -183,11 +190,11 @@ func (j *trainJob) open(f *trainFlags) error {
 			f.config.Loss = train.CrossEntropy
 		}
 	}
-	if j.teacherModel != nil { // its classes go by name
-		if names := namesOf(j.teacherModel); names != nil {
-			if d, err = data.WithClasses(d, names); err != nil {
-				return err
-			}
+	if names, err := j.classes(f); err != nil {
+		return err
+	} else if names != nil { // they go by name
+		if d, err = data.WithClasses(d, names); err != nil {
+			return err
 		}
 	}
 	j.train = d
@@ -204,14 +211,37 @@ func (j *trainJob) open(f *trainFlags) error {
 		}
 	}
 	if f.config.Loss == train.SquaredError {
-		if j.train, err = data.AsNumbers(j.train); err != nil {
+		to := dtype.F32
+		if j.model != nil && slices.ContainsFunc(j.model.Main().Results, func(r ir.Result) bool { return r.State == nil && r.Value.Type.DType == dtype.F64 }) {
+			to = dtype.F64
+		}
+		if j.train, err = data.AsNumbers(j.train, to); err != nil {
 			return err
 		}
 		if j.val != nil {
-			j.val, err = data.AsNumbers(j.val)
+			j.val, err = data.AsNumbers(j.val, to)
 		}
 	}
 	return err
+}
+
+// classes are the names that the outputs of the model, or those of its teacher,
+// have; nil: none.
+func (j *trainJob) classes(f *trainFlags) ([]string, error) {
+	var own, taught []string
+	if j.model != nil {
+		own = namesOf(j.model)
+	}
+	if j.teacherModel != nil {
+		taught = namesOf(j.teacherModel)
+	}
+	if own != nil && taught != nil && !slices.Equal(own, taught) {
+		return nil, &diag.Error{Kind: diag.BadData, File: f.teach.teacher, Port: "classes of the teacher", Have: fmt.Sprintf("%q", taught), Want: fmt.Sprintf("%q as the model's", own)}
+	}
+	if own == nil {
+		own = taught
+	}
+	return own, nil
 }
 
 // build makes a model by name, with its preprocessing.
@@ -229,50 +259,17 @@ func (j *trainJob) build(a *app, f *trainFlags, spec nn.Spec, outputs int) error
 }
 
 // takeRaw lets an imported model take the data's fields: as it is where types
-// agree, else behind preprocessing fitted to the data.
+// agree, else, if it has one input, behind preprocessing fitted to the data.
 func (a *app) takeRaw(m *ir.Module, d data.Dataset, o data.FitOptions) (*ir.Module, error) {
-	if takes(m, d) {
-		return m, nil
+	inputs := slices.DeleteFunc(slices.Clone(m.Main().Params), func(p *ir.Value) bool { return p.State != nil })
+	if _, err := data.Match(inputs, d); err == nil || len(inputs) > 1 {
+		return m, err
 	}
 	p, err := data.Fit(d, o)
 	if err != nil {
 		return nil, err
 	}
 	return p.Attach(m, a.reg.Ops)
-}
-
-// takes says whether the fields are what the inputs want, by name or, where
-// there is one of each, by place.
-func takes(m *ir.Module, d data.Dataset) bool {
-	var in []data.Field
-	for _, f := range d.Fields() {
-		if !f.Target {
-			in = append(in, f)
-		}
-	}
-	inputs := 0
-	for _, p := range m.Main().Params {
-		if p.State != nil {
-			continue
-		}
-		inputs++
-		i := slices.IndexFunc(in, func(f data.Field) bool { return f.Name == p.Name })
-		if i < 0 && len(in) == 1 {
-			i = 0
-		}
-		if i < 0 || p.Type.DType != in[i].DType || p.Type.Ranked() && len(p.Type.Dims) != len(in[i].Dims)+1 {
-			return false
-		}
-		for k, n := range in[i].Dims {
-			if !p.Type.Ranked() {
-				break
-			}
-			if c, ok := p.Type.Dims[k+1].Const(); ok && c != int64(n) {
-				return false
-			}
-		}
-	}
-	return inputs == 1 || inputs <= len(in)
 }
 
 // fieldsOf is what random data for a model look like: its inputs, open dims

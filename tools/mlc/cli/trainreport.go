@@ -53,10 +53,7 @@ type scoreReport struct {
 	Top1 *number `json:"top1,omitempty"`
 }
 
-func scoresOf(s *train.Scores, loss train.Loss) *scoreReport {
-	if s == nil {
-		return nil
-	}
+func scoresOf(s train.Scores, loss train.Loss) *scoreReport {
 	r := &scoreReport{Loss: number(s.Loss)}
 	if loss == train.CrossEntropy {
 		n := number(s.Top1)
@@ -160,7 +157,7 @@ func (a *app) finishTrain(c *cobra.Command, f *trainFlags, job *trainJob, t *tra
 		return err
 	}
 	r := trainReport{Model: f.model, Output: f.out, Bytes: size, Parameters: parameters(t.float), Precision: f.precision,
-		Float: scoresOf(t.before, f.config.Loss), Quantized: scoresOf(t.afterQAT, f.config.Loss), runReport: run, Prune: t.pruned}
+		Float: t.before, Quantized: t.quantized, runReport: run, Prune: t.pruned}
 	r.Seconds = time.Since(began).Seconds()
 	if a.json {
 		return a.emit(c.Name()+"/1", r)
