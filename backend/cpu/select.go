@@ -14,7 +14,7 @@ var selectors = map[string]selector{
 	"mlc.Fused": selectFused,
 
 	"Conv": single, "ConvTranspose": single, "MatMul": single, "Gemm": single,
-	"LSTM":    selectLSTM,
+	"LSTM": selectLSTM, "mlc.LSTMGrad": selectLSTM,
 	"MaxPool": selectPoolBytes, "AveragePool": selectPool, "GlobalAveragePool": selectPool,
 	"Softmax":   selectSoftmax,
 	"ReduceSum": selectReduce, "ReduceMean": selectReduce, "ReduceMax": selectReduce, "ReduceMin": selectReduce, "ReduceProd": selectReduce,

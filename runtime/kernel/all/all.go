@@ -52,6 +52,8 @@ var fast = []*kernel.Desc{
 	&quant.Dequantize_avx2, &quant.Dequantize_neon, &quant.Dequantize_generic,
 	&quant.Add_avx2, &quant.Add_neon, &quant.Add_generic, &quant.Table,
 	&rnn.LSTMF32_14x32_avx512, &rnn.LSTMF32_6x16_avx2, &rnn.LSTMF32_4x16_neon, &rnn.LSTMF32_generic,
+	&rnn.Open_14x32_avx512, &rnn.Open_6x16_avx2, &rnn.Open_4x16_neon, &rnn.Open_generic,
+	&rnn.Grad_14x32_avx512, &rnn.Grad_6x16_avx2, &rnn.Grad_4x16_neon, &rnn.Grad_generic,
 	&grad.Conv_14x32_avx512, &grad.Conv_6x16_avx2, &grad.Conv_4x16_neon, &grad.Conv_generic,
 	&grad.GradX_14x32_avx512, &grad.GradX_6x16_avx2, &grad.GradX_4x16_neon, &grad.GradX_generic,
 	&grad.GradW_14x32_avx512, &grad.GradW_6x16_avx2, &grad.GradW_4x16_neon, &grad.GradW_generic,
