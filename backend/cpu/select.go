@@ -32,6 +32,8 @@ var selectors = map[string]selector{
 	"mlc.ConvGradX": selectConvGrad, "mlc.ConvGradW": selectConvGrad, "mlc.MaxPoolGrad": selectPoolGrad, "mlc.AveragePoolGrad": selectPoolGrad,
 	"Where": selectWhere, "Less": selectLess, "BatchNormalization": selectNorm, "mlc.BatchNormGrad": selectNorm,
 
+	"mlc.DropoutMask": selectMask,
+
 	"mlc.FakeQuantize": selectFake, "mlc.FakeQuantizeGrad": selectFake,
 
 	"QuantizeLinear": selectQuantize, "DequantizeLinear": selectDequantize,

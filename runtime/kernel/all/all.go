@@ -59,7 +59,7 @@ var fast = []*kernel.Desc{
 	&grad.GradW_14x32_avx512, &grad.GradW_6x16_avx2, &grad.GradW_4x16_neon, &grad.GradW_generic,
 	&grad.Norm_avx512, &grad.Norm_avx2, &grad.Norm_neon, &grad.Norm_generic,
 	&grad.NormGrad_avx512, &grad.NormGrad_avx2, &grad.NormGrad_neon, &grad.NormGrad_generic,
-	&grad.MaxPool, &grad.AvgPool, &grad.Gate,
+	&grad.MaxPool, &grad.AvgPool, &grad.Gate, &grad.Mask,
 	&grad.Fake_avx2, &grad.Fake_neon, &grad.Fake_generic,
 	&grad.FakeGrad_avx2, &grad.FakeGrad_neon, &grad.FakeGrad_generic,
 }

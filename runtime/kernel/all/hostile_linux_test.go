@@ -173,6 +173,8 @@ var honestGrads = map[string][]planned{
 		f32(4, 2, 2, 5), f32(2, 2, 5), f32(2, 2, 5)}, out: []operand{f32(4, 2, 3), f32(2, 20, 3), f32(2, 20, 5), f32(2, 40), f32(2, 2, 5), f32(2, 2, 5), f32(2, 15)},
 		attrs: attr.Map{"direction": attr.Str("bidirectional")}},
 		{in: []operand{f32(3, 5, 4), f32(1, 8, 4), f32(1, 8, 2), f32(1, 16), {}, {}, {}, {}, {}, f32(1, 5, 2)}, out: []operand{{}, f32(1, 8, 4), f32(1, 8, 2), f32(1, 16)}, attrs: attr.Map{"direction": attr.Str("reverse")}}},
+	grad.OpMask: {{in: []operand{i64(1, 2)}, out: []operand{f32(300, 40)}, attrs: attr.Map{"ratio": attr.Float(0.5)}},
+		{in: []operand{i64(7)}, out: []operand{f32(3)}, attrs: attr.Map{"ratio": attr.Float(0)}}},
 	grad.OpGate: {{in: []operand{f32(3, 5), f32(3, 5)}, out: []operand{f32(3, 5)}}},
 	grad.OpNorm: {{in: []operand{f32(2, 3, 4, 5), f32(3), f32(3), f32(3), f32(3)}, out: []operand{f32(2, 3, 4, 5), f32(3), f32(3)}, attrs: attr.Map{"epsilon": attr.Float(1e-5), "momentum": attr.Float(0.9)}},
 		{in: []operand{f32(7, 3), f32(3), f32(3), f32(3), f32(3)}, out: []operand{f32(7, 3)}, attrs: attr.Map{"epsilon": attr.Float(1e-5)}}},
