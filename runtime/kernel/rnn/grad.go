@@ -13,24 +13,15 @@ import (
 // absent. The steps are run again, and what they compute is kept in scratch.
 const OpGrad = "lstmgrad.f32"
 
-// The results.
-const (
-	outX = iota
-	outW
-	outR
-	outB
-	outH
-	outC
-	outP
-)
+// gradOf says, for each result, which operand it is the gradient of.
+var gradOf = [...]int{inX, inW, inR, inB, inH, inC, inP}
 
 // back is what a gradient has beside its layer. The gradients of what enters
 // the gates take the place of the gates; those of the weights are one product
 // over all steps of all sequences, [X | H | 1] transposed by them.
 type back struct {
-	dcAt, rAt, peepAt       int // gradients of C; R as the steps back want it; sums of each sequence for P
-	rowsAt, sumAt, secondAt int // [X | H | 1] transposed; the product; dX of the second direction
-	panelAt                 int
+	dcAt, rAt, peepAt       int       // gradients of C; R as the steps back want it; sums of each sequence for P
+	rowsAt, sumAt, secondAt int       // [X | H | 1] transposed; the product; dX of the second direction
 	input                   *gemm.Job // the gates' gradients by W: dX
 	w                       gemm.Source
 	weights                 *gemm.Job
@@ -58,7 +49,7 @@ func gradients(s *layer, c *kernel.Call) []part {
 	var list []part
 	for i, p := range []part{{"dX", nil, s.steps * s.batch * s.width}, {"dW", nil, s.dirs * h4 * s.width}, {"dR", nil, s.dirs * h4 * s.hidden},
 		{"dB", nil, 2 * s.dirs * h4}, {"dinitial_h", nil, n}, {"dinitial_c", nil, n}, {"dP", nil, 3 * s.dirs * s.hidden}} {
-		if given(c, [...]int{inX, inW, inR, inB, inH, inC, inP}[i]) {
+		if given(c, gradOf[i]) {
 			list = append(list, operand(c.Out, i, p.name, p.want))
 		}
 	}
@@ -101,7 +92,7 @@ func runGrad(c *kernel.Call) {
 	k.dy, k.dyh, k.dyc = in(c, inDY), in(c, inDH), in(c, inDC)
 	for i, dst := range [...]*[]float32{&k.dx, &k.dw, &k.dr, &k.db, &k.dh0, &k.dc0, &k.dp} {
 		*dst = nil
-		if given(c, [...]int{inX, inW, inR, inB, inH, inC, inP}[i]) {
+		if given(c, gradOf[i]) {
 			*dst = out(c, i)
 		}
 	}
