@@ -14,7 +14,7 @@ var selectors = map[string]selector{
 	"mlc.Fused": selectFused,
 
 	"Conv": single, "ConvTranspose": single, "MatMul": single, "Gemm": single,
-	"LSTM":    selectLSTM,
+	"LSTM": selectLSTM, "mlc.LSTMGrad": selectLSTM,
 	"MaxPool": selectPoolBytes, "AveragePool": selectPool, "GlobalAveragePool": selectPool,
 	"Softmax":   selectSoftmax,
 	"ReduceSum": selectReduce, "ReduceMean": selectReduce, "ReduceMax": selectReduce, "ReduceMin": selectReduce, "ReduceProd": selectReduce,
@@ -31,6 +31,8 @@ var selectors = map[string]selector{
 
 	"mlc.ConvGradX": selectConvGrad, "mlc.ConvGradW": selectConvGrad, "mlc.MaxPoolGrad": selectPoolGrad, "mlc.AveragePoolGrad": selectPoolGrad,
 	"Where": selectWhere, "Less": selectLess, "BatchNormalization": selectNorm, "mlc.BatchNormGrad": selectNorm,
+
+	"mlc.DropoutMask": selectMask,
 
 	"mlc.FakeQuantize": selectFake, "mlc.FakeQuantizeGrad": selectFake,
 

@@ -151,3 +151,11 @@ func selectFake(fl *funcLowerer, n *ir.Node) (bool, error) {
 	}
 	return fl.direct(n, op, n.Attrs, n.In...)
 }
+
+// selectMask lowers masks of dropout; the extents are those of the result.
+func selectMask(fl *funcLowerer, n *ir.Node) (bool, error) {
+	if n.Out[0].Type.DType != dtype.F32 {
+		return false, nil // rounding 1/(1-ratio) twice is not rounding it once
+	}
+	return fl.direct(n, grad.OpMask, pick(n.Attrs, "ratio"), n.In[0])
+}

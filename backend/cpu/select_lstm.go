@@ -8,12 +8,19 @@ import (
 	"github.com/mlc-go/mlc/runtime/plan"
 )
 
-// selectLSTM lowers LSTM layers with constant weights, the default activations
-// and the batch on the second axis.
+// selectLSTM lowers LSTM layers and their gradients, with the default
+// activations and the batch on the second axis. A layer whose weights are not
+// all constant, as in training, takes them as operands.
 func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 	a := n.Attrs
+	if !computed(n.In[0].Type.DType) || a.Bool("layout") || a.Bool("input_forget") || a.Has("clip") || !plainGates(a) {
+		return false, nil
+	}
+	if n.Is("mlc.LSTMGrad") {
+		return fl.openLSTM(n, rnn.OpGrad)
+	}
 	alts := fl.alts(rnn.OpLSTM, gemm.FormatB)
-	if alts == nil || !computed(n.In[0].Type.DType) || a.Bool("layout") || a.Bool("input_forget") || a.Has("clip") || !plainGates(a) {
+	if alts == nil {
 		return false, nil
 	}
 	var ws [8]*weight
@@ -22,8 +29,11 @@ func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 			continue
 		}
 		w, err := fl.weight(n.In[i])
-		if w == nil {
+		if err != nil {
 			return false, err
+		}
+		if w == nil {
+			return fl.openLSTM(n, rnn.OpOpen)
 		}
 		ws[i] = w
 	}
@@ -46,15 +56,41 @@ func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 	}
 	call := plan.Instr{Op: plan.Call, Name: rnn.OpLSTM, Alts: alts, Consts: consts, Attrs: attr.Map{"direction": a["direction"]}, MACs: macs(n)}
 	for _, i := range []int{0, 4, 5, 6} { // X, sequence_lens, initial_h, initial_c
-		s := plan.None
-		var err error
-		switch {
-		case i >= len(n.In):
-		case i == 4:
-			s, err = fl.slot(n.In[i])
-		default:
-			s, err = fl.f32(n.In[i])
+		s, err := fl.operandLSTM(n, i)
+		if err != nil {
+			return false, err
 		}
+		call.In = append(call.In, s)
+	}
+	fl.emitF32(n, call)
+	return true, nil
+}
+
+// operandLSTM is the slot of input i of a layer or of its gradient.
+func (fl *funcLowerer) operandLSTM(n *ir.Node, i int) (plan.SlotID, error) {
+	switch {
+	case i >= len(n.In) || n.In[i] == nil:
+		return plan.None, nil
+	case i == 4: // sequence_lens
+		return fl.slot(n.In[i])
+	}
+	return fl.f32(n.In[i])
+}
+
+// openLSTM lowers a layer, or its gradient, to a kernel that takes every
+// operand at run time.
+func (fl *funcLowerer) openLSTM(n *ir.Node, op string) (bool, error) {
+	call := plan.Instr{Op: plan.Call, Name: op, Alts: fl.alts(op, ""), Attrs: attr.Map{"direction": n.Attrs["direction"]}, MACs: macs(n)}
+	if call.Alts == nil {
+		return false, nil
+	}
+	for _, v := range n.In {
+		if v != nil && !v.Type.Ranked() {
+			return false, nil
+		}
+	}
+	for i := range n.In {
+		s, err := fl.operandLSTM(n, i)
 		if err != nil {
 			return false, err
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,7 +77,11 @@ func TestLeNetSmoke(t *testing.T) {
 	}
 }
 
-var profileFlag = flag.String("profile-model", "", "model by name whose training step TestProfile takes apart")
+var (
+	profileFlag  = flag.String("profile-model", "", "model by name whose training step TestProfile takes apart")
+	profileDims  = flag.String("profile-dims", "1,28,28", "extents of its samples")
+	profileCores = flag.Int("profile-threads", 2, "threads it runs on")
+)
 
 // TestProfile prints where a step's time goes.
 func TestProfile(t *testing.T) {
@@ -83,7 +89,14 @@ func TestProfile(t *testing.T) {
 	if name == "" {
 		t.Skip("prints only with -profile-model NAME")
 	}
-	in := []int{1, 28, 28}
+	var in []int
+	for _, f := range strings.Split(*profileDims, ",") {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = append(in, n)
+	}
 	m, err := nn.Named(name, nn.Input{Dims: in}, 9, nn.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -92,12 +105,12 @@ func TestProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := codegen.NewExecutor(codegen.Options{}, 2).Compile(context.Background(), s)
+	x, err := codegen.NewExecutor(codegen.Options{}, *profileCores).Compile(context.Background(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	label := tensor.New(dtype.I64, 64)
-	img, _ := tensor.Random(dtype.F32, 1, 64, 1, 28, 28)
+	img, _ := tensor.Random(dtype.F32, 1, append([]int{64}, in...)...)
 	lr := tensor.Scalar(dtype.F32, 0.01)
 	args := tensor.Vs(img, label, lr)
 	sum := map[string]time.Duration{}

@@ -1,19 +1,18 @@
 package rnn
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/mlc-go/mlc/ir/diag"
-	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
+	"github.com/mlc-go/mlc/runtime/pool"
 )
 
-// OpLSTM is what the kernels of an LSTM layer compute, with the gates i, o, f,
-// c and the default activations of ONNX:
+// OpLSTM is what the kernels of an LSTM layer with constant weights compute,
+// with the gates i, o, f, c and the default activations of ONNX:
 //
 //	In[0]      f32[T, B, I]    X
 //	In[1]      i32[B]          lengths of the sequences, or absent
@@ -28,24 +27,58 @@ import (
 // The attribute direction is that of ONNX.
 const OpLSTM = "lstm.f32"
 
-// lstm is the state of a call.
-type lstm struct {
-	f                                   *eltwise.Funcs
-	steps, batch, width, hidden         int
-	backwards                           bool // the first direction is
-	dirs                                []direction
-	apart                               bool // directions run at the same time
-	gatesAt, stateAt, cellAt, scratchAt int  // offsets in scratch, of the first direction where there are more
-	size                                int
-	scratch                             []float32
-	call                                *kernel.Call // of the run in progress
+// OpOpen is the same layer with all of ONNX LSTM's operands given at run time,
+// in ONNX's order and layout: X, W[D, 4H, I], R[D, 4H, H], B[D, 8H] or absent,
+// lengths, initial H and C, P[D, 3H] or absent.
+const OpOpen = "lstmopen.f32"
+
+// layer is the state of a call: a layer's extents, the split of its work, and
+// what the run in progress reads and writes.
+type layer struct {
+	m                                 *gemm.Micro
+	f                                 *eltwise.Funcs
+	steps, batch, width, hidden, dirs int
+	loops                             int  // steps, 0 where no step does anything
+	backwards                         bool // the first direction is
+	open                              bool // weights are operands, packed in each run
+	keep                              bool // what the steps compute stays, for back
+
+	input []inputJob
+	tasks []task
+	apart bool // tasks run at the same time
+
+	// Offsets in scratch; at each the directions lie one behind the other.
+	gatesAt, productAt, hAt, cAt int
+	beforeAt, tanhAt             int // where keep
+	wAt, rAt, biasAt             int // where open
+	jobAt, jobs, size            int
+
+	back *back // of a gradient
+
+	operands
+	scratch []float32 // of the run in progress
 }
 
-// direction is one direction of the layer.
-type direction struct {
-	input *gemm.Job // X by W for all steps: [T*B, 4H]
-	state *gemm.Job // H by R for one step: [B, 4H]
-	bias  *biasRows
+// operands are what a run reads and writes; nil where absent.
+type operands struct {
+	x, h0, c0, p []float32
+	w, r, bias   []float32 // packed, and summed
+	lens         []int32
+	y, yh, yc    []float32
+}
+
+// inputJob is X by W for all steps of a direction: [T*B, 4H].
+type inputJob struct {
+	*gemm.Job
+	bias *biasRows
+}
+
+// task is all steps of the sequences from..to-1 in one direction.
+type task struct {
+	dir, from, to int
+	state, back   *gemm.Job // H by R, and the gates' gradients by R, for one step
+	tmpAt, jobAt  int       // offsets in scratch, of vectors and of the jobs' own
+	end           int
 }
 
 // biasRows adds a row to each row of a product.
@@ -62,163 +95,224 @@ func (b *biasRows) Apply(c []float32, ld, _, rows, col, cols int) {
 	}
 }
 
-// littleStep is how many multiply-adds of a step are too few to share among
-// threads when there is another direction to run.
-const littleStep = 1 << 21
+const (
+	// littleStep is how many multiply-adds of a step are too few to share among
+	// threads when there is another direction to run.
+	littleStep = 1 << 21
+	// fewRows is how many sequences are worth a thread of their own.
+	fewRows = 4
+)
 
 func prepare(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
-	if len(c.In) < 1 || len(c.Consts) < 3 {
-		return nil, diag.New(diag.Internal, "lstm with %d inputs and %d constants", len(c.In), len(c.Consts))
+	s := &layer{m: m, f: f}
+	if err := s.constant(c); err != nil {
+		return nil, err
 	}
-	x := &c.In[0].Tensor
-	if x.Rank() != 3 || x.DType() != dtype.F32 {
-		return nil, diag.New(diag.Internal, "lstm of %v", x.Type())
+	s.plan(c.Pool.Threads())
+	return s, nil
+}
+
+func prepareOpen(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
+	s := &layer{m: m, f: f, open: true}
+	if err := s.given(c, inP+1, states); err != nil {
+		return nil, err
 	}
-	s := &lstm{f: f, steps: x.Dim(0), batch: x.Dim(1), width: x.Dim(2)}
-	dirs := 1
+	s.plan(c.Pool.Threads())
+	return s, nil
+}
+
+// direct reads the attribute direction.
+func (s *layer) direct(c *kernel.Call) {
+	s.dirs = 1
 	switch c.Attrs.Str("direction") {
 	case "reverse":
 		s.backwards = true
 	case "bidirectional":
-		dirs = 2
+		s.dirs = 2
 	}
-	s.hidden = c.Consts[2].Len() / (4 * dirs)
-	if err := s.check(c, dirs); err != nil {
-		return nil, err
-	}
-	if s.batch == 0 || s.hidden == 0 { // no state to step
-		s.steps = 0
-	}
-	h4, threads := 4*s.hidden, c.Pool.Threads()
-	s.apart = dirs == 2 && threads >= 2 && s.batch*h4*s.hidden < littleStep
-	each := threads
-	if s.apart {
-		each = 1
-	}
-	input, state := 0, 0
-	for range dirs {
-		d := direction{bias: &biasRows{f: f}}
-		d.input = m.Prepare(gemm.Params{M: s.steps * s.batch, N: h4, K: s.width, LdA: s.width, LdC: h4, Epi: d.bias}, threads)
-		d.state = m.Prepare(gemm.Params{M: s.batch, N: h4, K: s.hidden, LdA: s.hidden, LdC: h4}, each)
-		s.dirs = append(s.dirs, d)
-		input, state = max(input, align(d.input.Scratch())), align(d.state.Scratch())
-	}
-	// Scratch: inputs of the gates for all steps, the gates of one step, H, C
-	// and the jobs' own, direction by direction.
-	n := s.batch * s.hidden
-	s.gatesAt = align(s.steps * s.batch * h4)
-	s.stateAt = s.gatesAt + align(s.batch*h4)
-	s.cellAt = s.stateAt + align(n)
-	s.scratchAt = s.cellAt + align(n) + align(s.hidden)
-	s.size = s.scratchAt + max(input, state)
-	return s, nil
 }
 
-// check compares all extents.
-func (s *lstm) check(c *kernel.Call, dirs int) error {
-	h4 := 4 * s.hidden
-	bad := func(what string, have any, want any) error {
-		return &diag.Error{Kind: diag.Shape, Port: what, Have: fmt.Sprint(have), Want: fmt.Sprint(want)}
+// plan splits the work and lays out the scratch. Sequences don't depend on
+// each other, so that threads take their own, all steps of them, where there
+// are enough; else directions, else they share the products.
+func (s *layer) plan(threads int) {
+	if s.loops = s.steps; s.batch == 0 || s.hidden == 0 {
+		s.loops = 0
 	}
-	if err := f32s(c); err != nil {
-		return err
+	parts, each := 1, threads
+	switch h4 := 4 * s.hidden; {
+	case threads > 1 && s.batch >= fewRows*threads:
+		s.apart, parts, each = true, threads, 1
+	case threads > 1 && s.dirs == 2 && s.batch*h4*s.hidden < littleStep:
+		s.apart, each = true, 1
 	}
-	if _, ok := tensor.Count([]int{s.steps, s.batch, h4}); !ok {
-		return bad("gates", []int{s.steps, s.batch, h4}, "extents that fit")
-	}
-	if n := c.Consts[0].Len(); n != dirs*gemm.PackedB(s.width, h4) {
-		return bad("packed elements of W", n, dirs*gemm.PackedB(s.width, h4))
-	}
-	if n := c.Consts[1].Len(); n != dirs*gemm.PackedB(s.hidden, h4) {
-		return bad("packed elements of R", n, dirs*gemm.PackedB(s.hidden, h4))
-	}
-	if len(c.Consts) > 3 && c.Consts[3].Len() != dirs*3*s.hidden {
-		return bad("P", c.Consts[3].Dims(), []int{dirs, 3 * s.hidden})
-	}
-	n := dirs * s.batch * s.hidden
-	for i, want := range []int{s.batch, n, n} {
-		if i+1 < len(c.In) && c.In[i+1].Present() && c.In[i+1].Tensor.Len() != want {
-			return bad([]string{"sequence_lens", "initial_h", "initial_c"}[i], c.In[i+1].Tensor.Dims(), want)
+	s.layout(threads)
+	for d := range s.dirs {
+		for i := range parts {
+			s.addTask(task{dir: d, from: s.batch * i / parts, to: s.batch * (i + 1) / parts}, each)
 		}
 	}
-	for i, want := range []int{s.steps * n, n, n} {
-		if i < len(c.Out) && c.Out[i].Present() && c.Out[i].Tensor.Len() != want {
-			return bad([]string{"Y", "Y_h", "Y_c"}[i], c.Out[i].Tensor.Dims(), want)
-		}
+	if s.back != nil {
+		s.planBack(threads)
 	}
-	return nil
+	s.size = s.jobAt + s.jobs
 }
 
-// f32s checks the element types of all that a plan hands over.
-func f32s(c *kernel.Call) error {
-	check := func(t *tensor.Tensor, want dtype.DType) error {
-		if t.DType() != want && t.Valid() {
-			return &diag.Error{Kind: diag.Internal, Port: "lstm", Have: t.DType().String(), Want: want.String()}
-		}
-		return nil
+// layout makes room for everything but the jobs' own scratch, and the jobs of
+// the inputs.
+func (s *layer) layout(threads int) {
+	h4, n, all := 4*s.hidden, s.batch*s.hidden, s.steps*s.batch
+	take := func(n int) int {
+		at := s.jobAt
+		s.jobAt += align(n)
+		return at
 	}
-	var errs []error
-	for i := range c.Consts {
-		errs = append(errs, check(&c.Consts[i], dtype.F32))
+	s.gatesAt = take(s.dirs * all * h4)
+	s.productAt = take(s.dirs * s.batch * h4)
+	s.hAt = take(s.dirs * n)
+	s.cAt = take(s.dirs * s.cells())
+	if s.keep {
+		s.beforeAt, s.tanhAt = take(s.dirs*all*s.hidden), take(s.dirs*all*s.hidden)
 	}
-	for i := range c.In {
-		want := dtype.F32
-		if i == 1 {
-			want = dtype.I32
-		}
-		errs = append(errs, check(&c.In[i].Tensor, want))
+	if s.open {
+		s.wAt, s.rAt = take(s.dirs*gemm.PackedB(s.width, h4)), take(s.dirs*gemm.PackedB(s.hidden, h4))
+		s.biasAt = take(s.dirs * h4)
 	}
-	for i := range c.Out {
-		errs = append(errs, check(&c.Out[i].Tensor, dtype.F32))
+	if s.back != nil {
+		s.back.layout(s, take)
 	}
-	return errors.Join(errs...)
+	for range s.dirs {
+		j := inputJob{bias: &biasRows{f: s.f}}
+		j.Job = s.m.Prepare(gemm.Params{M: all, N: h4, K: s.width, LdA: s.width, LdC: h4, Epi: j.bias}, threads)
+		s.jobs = max(s.jobs, j.Scratch())
+		s.input = append(s.input, j)
+	}
 }
+
+// cells is how many elements the cells of one direction take: those before
+// each step and after the last where they are kept, else one step's.
+func (s *layer) cells() int {
+	if s.keep {
+		return (s.steps + 1) * s.batch * s.hidden
+	}
+	return s.batch * s.hidden
+}
+
+func (s *layer) addTask(t task, each int) {
+	h4, rows := 4*s.hidden, t.to-t.from
+	t.state = s.m.Prepare(gemm.Params{M: rows, N: h4, K: s.hidden, LdA: s.hidden, LdC: h4}, each)
+	own := t.state.Scratch()
+	if s.back != nil {
+		t.back = s.m.Prepare(gemm.Params{M: rows, N: s.hidden, K: h4, LdA: h4, LdC: s.hidden}, each)
+		own = max(own, t.back.Scratch())
+	}
+	t.tmpAt = s.jobAt
+	if k := len(s.tasks); k > 0 {
+		t.tmpAt = s.tasks[k-1].end
+	}
+	t.jobAt = t.tmpAt + tmps*align(s.hidden)
+	t.end = t.jobAt + align(own)
+	s.jobs = max(s.jobs, t.end-s.jobAt)
+	s.tasks = append(s.tasks, t)
+}
+
+// tmps is how many vectors of a gate's length a task works in.
+const tmps = 6
 
 // align rounds up to whole cache lines of float32.
 func align(n int) int { return (n + 15) &^ 15 }
 
-func scratchBytes(c *kernel.Call, _ int) int {
-	s := c.State.(*lstm)
-	return 4 * s.size * len(s.dirs)
-}
+func scratchBytes(c *kernel.Call, _ int) int { return 4 * c.State.(*layer).size }
 
 func run(c *kernel.Call) {
-	s := c.State.(*lstm)
-	s.call, s.scratch = c, gemm.Floats(c.Scratch)
-	s.checkLengths()
-	if y := out(c, 0); y != nil && given(c, 1) {
-		clear(y) // beyond a sequence's length
+	s := c.State.(*layer)
+	s.scratch = gemm.Floats(c.Scratch)
+	s.operands = operands{x: in(c, 0), h0: in(c, 2), c0: in(c, 3), y: out(c, 0), yh: out(c, 1), yc: out(c, 2),
+		w: tensor.Slice[float32](&c.Consts[0]), r: tensor.Slice[float32](&c.Consts[1]), bias: tensor.Slice[float32](&c.Consts[2])}
+	if len(c.Consts) > 3 {
+		s.p = tensor.Slice[float32](&c.Consts[3])
 	}
-	h4 := 4 * s.hidden
-	w, r := tensor.Slice[float32](&c.Consts[0]), tensor.Slice[float32](&c.Consts[1])
-	for d := range s.dirs {
-		x := &s.dirs[d]
-		x.bias.row = tensor.Slice[float32](&c.Consts[2])[d*h4 : (d+1)*h4]
-		x.input.A, x.input.B = in(c, 0), w[d*gemm.PackedB(s.width, h4):]
-		x.state.B = r[d*gemm.PackedB(s.hidden, h4):]
-		buf := s.scratch[d*s.size : (d+1)*s.size]
-		x.input.C = buf
-		x.input.Run(c.Pool, buf[s.scratchAt:])
-		if !s.apart {
-			s.direction(d, c.Pool)
-		}
+	if given(c, 1) {
+		s.lens = tensor.Slice[int32](&c.In[1].Tensor)
 	}
-	if s.apart {
-		c.Pool.Run(len(s.dirs), s)
-	}
-	s.call, s.scratch = nil, nil
+	s.forward(c.Pool)
+	s.operands, s.scratch = operands{}, nil
 }
 
-// Do implements pool.Task: one direction, on one thread.
-func (s *lstm) Do(d, _ int) { s.direction(d, nil) }
+func runOpen(c *kernel.Call) {
+	s := c.State.(*layer)
+	s.bindOpen(c)
+	s.y, s.yh, s.yc = out(c, 0), out(c, 1), out(c, 2)
+	s.forward(c.Pool)
+	s.operands, s.scratch = operands{}, nil
+}
+
+// bindOpen points at the operands of ONNX LSTM and packs the weights.
+func (s *layer) bindOpen(c *kernel.Call) {
+	s.scratch = gemm.Floats(c.Scratch)
+	s.operands = operands{x: in(c, inX), h0: in(c, inH), c0: in(c, inC), p: in(c, inP)}
+	if given(c, inLens) {
+		s.lens = tensor.Slice[int32](&c.In[inLens].Tensor)
+	}
+	h4 := 4 * s.hidden
+	w, r := gemm.PackedB(s.width, h4), gemm.PackedB(s.hidden, h4)
+	s.w, s.r, s.bias = s.scratch[s.wAt:][:s.dirs*w], s.scratch[s.rAt:][:s.dirs*r], s.scratch[s.biasAt:][:s.dirs*h4]
+	b := in(c, inB)
+	for d := range s.dirs {
+		s.pack(s.w[d*w:(d+1)*w], in(c, inW)[d*h4*s.width:], s.width, h4, s.width, true)
+		s.pack(s.r[d*r:(d+1)*r], in(c, inR)[d*h4*s.hidden:], s.hidden, h4, s.hidden, true)
+		sum := s.bias[d*h4 : (d+1)*h4]
+		if b == nil {
+			clear(sum)
+			continue
+		}
+		s.f.Add(sum, b[2*d*h4:], b[(2*d+1)*h4:])
+	}
+}
+
+// pack is gemm.PackB by the functions of an instruction set.
+func (s *layer) pack(dst, b []float32, k, n, ld int, trans bool) {
+	src := gemm.Source{B: b, K: k, N: n, Ld: ld, Trans: trans, Micro: s.m}
+	for k0 := 0; k0 < k; k0 += gemm.BlockK {
+		kc := min(gemm.BlockK, k-k0)
+		size := gemm.PackedB(kc, n)
+		src.Pack(dst[:size], k0, kc, 0, n, 0)
+		dst = dst[size:]
+	}
+}
+
+// forward multiplies the inputs, then runs all tasks.
+func (s *layer) forward(p *pool.Pool) {
+	s.checkLengths()
+	if s.y != nil && s.lens != nil {
+		clear(s.y) // beyond a sequence's length
+	}
+	h4 := 4 * s.hidden
+	gates := s.steps * s.batch * h4
+	for d, j := range s.input {
+		j.bias.row = s.bias[d*h4 : (d+1)*h4]
+		j.A, j.B, j.C = s.x, s.w[d*gemm.PackedB(s.width, h4):], s.scratch[s.gatesAt+d*gates:][:gates]
+		j.Run(p, s.scratch[s.jobAt:])
+	}
+	if s.apart {
+		p.Run(len(s.tasks), (*tasks)(s))
+		return
+	}
+	for i := range s.tasks {
+		s.task(i, p)
+	}
+}
+
+// tasks is a layer whose tasks threads take.
+type tasks layer
+
+// Do implements pool.Task.
+func (s *tasks) Do(i, _ int) { (*layer)(s).task(i, nil) }
 
 // checkLengths stops a run whose lengths don't fit; the runtime makes an error
 // of it.
-func (s *lstm) checkLengths() {
-	if !given(s.call, 1) {
-		return
-	}
-	for _, n := range tensor.Slice[int32](&s.call.In[1].Tensor) {
+func (s *layer) checkLengths() {
+	for _, n := range s.lens {
 		if n < 0 || int(n) > s.steps {
 			panic(&diag.Error{Kind: diag.Shape, Port: "sequence_lens", Have: fmt.Sprint(n), Want: fmt.Sprintf("0..%d", s.steps)})
 		}

@@ -1,39 +1,83 @@
 package rnn
 
-import (
-	"github.com/mlc-go/mlc/ir/tensor"
-	"github.com/mlc-go/mlc/runtime/pool"
-)
+import "github.com/mlc-go/mlc/runtime/pool"
 
-// direction runs all steps of direction d.
-func (s *lstm) direction(d int, p *pool.Pool) {
-	c := s.call
-	buf := s.scratch[d*s.size : (d+1)*s.size]
-	n := s.batch * s.hidden
-	h, cell := buf[s.stateAt:s.stateAt+n], buf[s.cellAt:s.cellAt+n]
-	load(h, in(c, 2), d*n)
-	load(cell, in(c, 3), d*n)
-	var lens []int32
-	if given(c, 1) {
-		lens = tensor.Slice[int32](&c.In[1].Tensor)
+// task runs all steps of task i, and of a gradient all of them back.
+func (s *layer) task(i int, p *pool.Pool) {
+	t := &s.tasks[i]
+	s.ahead(t, p)
+	if s.back != nil {
+		s.backward(t, p)
 	}
-	j := s.dirs[d].state
-	gates := buf[s.gatesAt : s.gatesAt+4*n]
-	j.A, j.C = h, gates
-	for step := range s.steps {
-		j.Run(p, buf[s.scratchAt:])
-		for b := range s.batch {
-			length := s.steps
-			if lens != nil {
-				length = int(lens[b])
-			}
-			if step < length {
-				s.unit(d, b, step, length, buf)
+}
+
+// rows are those of a task's sequences among n elements each of an array
+// [D, B, n] in scratch.
+func (s *layer) rows(at int, t *task, n int) []float32 {
+	first := t.dir*s.batch + t.from
+	return s.scratch[at+first*n:][:(t.to-t.from)*n]
+}
+
+// cell is the cell of sequence b before step, which where cells are not kept
+// is the one that there is.
+func (s *layer) cell(t *task, b, step int) []float32 {
+	if !s.keep {
+		step = 0
+	}
+	return s.scratch[s.cAt+t.dir*s.cells()+(step*s.batch+b)*s.hidden:][:s.hidden]
+}
+
+// perStep is row (step, b) of an array [D, T, B, n] in scratch.
+func (s *layer) perStep(at int, t *task, step, b, n int) []float32 {
+	return s.scratch[at+((t.dir*s.steps+step)*s.batch+b)*n:][:n]
+}
+
+// length is that of sequence b.
+func (s *layer) length(b int) int {
+	if s.lens == nil {
+		return s.steps
+	}
+	return int(s.lens[b])
+}
+
+// time is where in a sequence of a length the direction's step lies.
+func (s *layer) time(t *task, step, length int) int {
+	if t.dir == 1 || s.backwards {
+		return length - 1 - step
+	}
+	return step
+}
+
+// state is where the states of a task's sequences begin in an operand or
+// result [D, B, H].
+func (s *layer) state(t *task) int { return (t.dir*s.batch + t.from) * s.hidden }
+
+// ahead runs all steps of a task.
+func (s *layer) ahead(t *task, p *pool.Pool) {
+	h := s.rows(s.hAt, t, s.hidden)
+	load(h, s.h0, s.state(t))
+	for b := t.from; b < t.to; b++ {
+		load(s.cell(t, b, 0), s.c0, (t.dir*s.batch+b)*s.hidden)
+	}
+	j := t.state
+	j.A, j.C = h, s.rows(s.productAt, t, 4*s.hidden)
+	j.B = s.r[t.dir*len(s.r)/s.dirs:]
+	for step := range s.loops {
+		j.Run(p, s.scratch[t.jobAt:])
+		for b := t.from; b < t.to; b++ {
+			if length := s.length(b); step < length {
+				s.unit(t, b, step, s.time(t, step, length))
 			}
 		}
 	}
-	store(out(c, 1), d*n, h)
-	store(out(c, 2), d*n, cell)
+	if s.yh != nil {
+		copy(s.yh[s.state(t):], h)
+	}
+	if s.yc != nil && s.hidden > 0 {
+		for b := t.from; b < t.to; b++ {
+			copy(s.yc[(t.dir*s.batch+b)*s.hidden:], s.cell(t, b, s.length(b)))
+		}
+	}
 }
 
 // load copies an initial state, zeros where there is none.
@@ -45,55 +89,47 @@ func load(dst, src []float32, at int) {
 	copy(dst, src[at:])
 }
 
-func store(dst []float32, at int, src []float32) {
-	if dst != nil {
-		copy(dst[at:], src)
-	}
-}
-
-// unit finishes a step of sequence b, whose product with the state is in the
-// gates.
-func (s *lstm) unit(d, b, step, length int, buf []float32) {
+// unit finishes a step of sequence b, whose product with the state is there;
+// at is its time. The gates stay where the product with the input was.
+func (s *layer) unit(t *task, b, step, at int) {
 	f, hid := s.f, s.hidden
-	t := step
-	if d == 1 || s.backwards {
-		t = length - 1 - step
+	g := s.perStep(s.gatesAt, t, at, b, 4*hid)
+	f.Add(g, g, s.scratch[s.productAt+(t.dir*s.batch+b)*4*hid:][:4*hid])
+	h := s.scratch[s.hAt+(t.dir*s.batch+b)*hid:][:hid]
+	tmp, tanh := s.scratch[t.tmpAt:][:hid], s.scratch[t.tmpAt+align(hid):][:hid]
+	if s.keep {
+		copy(s.perStep(s.beforeAt, t, at, b, hid), h)
+		tanh = s.perStep(s.tanhAt, t, step, b, hid)
 	}
-	g := buf[s.gatesAt+4*b*hid:][:4*hid]
-	f.Add(g, buf[4*(t*s.batch+b)*hid:][:4*hid], g)
-	h, cell := buf[s.stateAt+b*hid:][:hid], buf[s.cellAt+b*hid:][:hid]
-	tmp := buf[s.cellAt+align(s.batch*hid):][:hid]
+	before, after := s.cell(t, b, step), s.cell(t, b, step+1)
 	i, o, fo, z := g[:hid], g[hid:2*hid], g[2*hid:3*hid], g[3*hid:]
-	if len(s.call.Consts) > 3 {
-		p := tensor.Slice[float32](&s.call.Consts[3])[3*d*hid:][:3*hid]
-		s.peep(i, p[:hid], cell, tmp)
-		s.peep(fo, p[2*hid:], cell, tmp)
+	f.Tanh(z, z)
+	if s.p != nil {
+		p := s.p[3*t.dir*hid:][:3*hid]
+		s.peep(i, p[:hid], before, tmp)
+		s.peep(fo, p[2*hid:], before, tmp)
 		f.Sigmoid(i, i)
 		f.Sigmoid(fo, fo)
-		s.cell(cell, i, fo, z, tmp)
-		s.peep(o, p[hid:2*hid], cell, tmp)
-		f.Sigmoid(o, o)
 	} else {
 		f.Sigmoid(g[:3*hid], g[:3*hid])
-		s.cell(cell, i, fo, z, tmp)
 	}
-	f.Tanh(tmp, cell)
-	f.Mul(h, o, tmp)
-	if y := out(s.call, 0); y != nil {
-		copy(y[((t*len(s.dirs)+d)*s.batch+b)*hid:], h)
+	// C = f.C + i.z
+	f.Mul(tmp, i, z)
+	f.Mul(after, fo, before)
+	f.Add(after, after, tmp)
+	if s.p != nil {
+		s.peep(o, s.p[(3*t.dir+1)*hid:][:hid], after, tmp)
+		f.Sigmoid(o, o)
+	}
+	f.Tanh(tanh, after)
+	f.Mul(h, o, tanh)
+	if s.y != nil {
+		copy(s.y[((at*s.dirs+t.dir)*s.batch+b)*hid:], h)
 	}
 }
 
 // peep adds the peephole's product with the cell to a gate.
-func (s *lstm) peep(gate, p, cell, tmp []float32) {
+func (s *layer) peep(gate, p, cell, tmp []float32) {
 	s.f.Mul(tmp, p, cell)
 	s.f.Add(gate, gate, tmp)
-}
-
-// cell is C = f.C + i.tanh(z).
-func (s *lstm) cell(cell, i, f, z, tmp []float32) {
-	s.f.Tanh(tmp, z)
-	s.f.Mul(tmp, i, tmp)
-	s.f.Mul(cell, f, cell)
-	s.f.Add(cell, cell, tmp)
 }
