@@ -23,6 +23,7 @@ bench:
 
 gen:
 	go test ./runtime/kernel/all -run TestGenRef -update
+	go test ./codegen/gosrc -run TestKernelVars -update
 	go run ./tools/asmgen
 	go run ./tools/mkmodels
 	$(MAKE) docs
