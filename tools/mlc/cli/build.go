@@ -36,8 +36,8 @@ func (a *app) build() *cobra.Command {
 	q.register(c)
 	g.register(c)
 	c.Flags().StringVar(&mode, "quantize", "", "quantize before compiling: `int8` (static, needs --calib)")
-	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name, with the kind as its suffix)")
-	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: "+strings.Join(kinds, ", ")+" (default: by OUT's suffix, else mlc); go writes a package to the folder OUT")
+	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name, with the kind as its suffix but for exe and go)")
+	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: "+strings.Join(kinds, ", ")+" (default: by OUT's suffix, else mlc); exe is a program, go a package in the folder OUT")
 	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
 	c.Flags().BoolVar(&times, "time-passes", false, "print what each pass took")
@@ -67,6 +67,8 @@ func (a *app) build() *cobra.Command {
 		switch kind {
 		case "go":
 			return a.goPackage(c.Context(), src, o, out, &g, times)
+		case "exe":
+			return a.executable(c.Context(), src, o, out, times)
 		case "onnx", "mir":
 			o.Stop = passes.Optimized
 		}
@@ -120,7 +122,7 @@ func emitKind(emit, out string) (string, error) {
 }
 
 // kinds are what --emit takes.
-var kinds = []string{"mlc", "go", "onnx", "mir"}
+var kinds = []string{"mlc", "exe", "go", "onnx", "mir"}
 
 func outName(model, kind string) string {
 	base := filepath.Base(model)
@@ -133,8 +135,11 @@ func outName(model, kind string) string {
 		}
 	}
 	base = strings.TrimSuffix(strings.TrimSuffix(base, ".onnx"), ".mir")
-	if kind == "go" {
+	switch kind {
+	case "go":
 		return gosrc.PackageName(base)
+	case "exe":
+		return base
 	}
 	return base + "." + kind
 }
