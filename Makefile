@@ -1,7 +1,7 @@
 # Short names for Go tools; none of these is needed to build or to test.
 T ?= 30s
 
-.PHONY: check test golden fuzz bench gen docs full
+.PHONY: check test golden fuzz bench gen docs full release
 
 check:
 	.ci/run lint
@@ -34,3 +34,7 @@ docs:
 
 full:
 	go run ./tools/full
+
+# An mlc that carries the stubs of executables.
+release:
+	go run ./tools/release -o mlc

@@ -57,6 +57,9 @@ func (s Stubs) Get(ctx context.Context, platform string) ([]byte, error) {
 			return b, nil
 		}
 	}
+	if _, err := toolchain(platform); err != nil {
+		return nil, err
+	}
 	if s.Note != nil {
 		s.Note("building the stub for %s, once", platform)
 	}
@@ -101,7 +104,7 @@ func source() (string, error) {
 	if st, err := os.Stat(filepath.Join(root, stubPackage, "main.go")); filepath.IsAbs(file) && err == nil && st.Mode().IsRegular() {
 		return root, nil
 	}
-	return "", diag.New(diag.Unsupported, "--emit=exe: this mlc carries no stubs and its source is not where it was built: use a release build (go run ./tools/release in a clone makes one)")
+	return "", diag.New(diag.Unsupported, "no stub: this mlc carries none and its source is not where it was built: use a release build (go run ./tools/release in a clone makes one)")
 }
 
 // keyOf is a digest of all that a stub is built from: another source, another
@@ -134,11 +137,20 @@ func keyOf(root string) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)[:12]), nil
 }
 
-// Build builds the stub for a platform from the tree at root with the go command.
-func Build(ctx context.Context, root, platform string) ([]byte, error) {
+// toolchain is the go command.
+func toolchain(platform string) (string, error) {
 	gobin, err := exec.LookPath("go")
 	if err != nil {
-		return nil, diag.New(diag.Unsupported, "--emit=exe: there is no stub for %s: this mlc carries none, none is in the cache, and to build one the go command must be on the PATH: install Go, or use a release build of mlc (go run ./tools/release)", platform)
+		return "", diag.New(diag.Unsupported, "no stub for %s: this mlc carries none, none is in the cache, and to build one the go command must be on the PATH: install Go, or use a release build of mlc (go run ./tools/release)", platform)
+	}
+	return gobin, nil
+}
+
+// Build builds the stub for a platform from the tree at root with the go command.
+func Build(ctx context.Context, root, platform string) ([]byte, error) {
+	gobin, err := toolchain(platform)
+	if err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "mlc-stub-*")
 	if err != nil {
@@ -158,7 +170,7 @@ func Build(ctx context.Context, root, platform string) ([]byte, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, diag.New(diag.Unsupported, "--emit=exe: go build of the stub for %s fails: %v: %s", platform, err, strings.Join(strings.Fields(errs.String()), " "))
+		return nil, diag.New(diag.Unsupported, "go build of the stub for %s fails: %v: %s", platform, err, strings.Join(strings.Fields(errs.String()), " "))
 	}
 	return os.ReadFile(out)
 }
