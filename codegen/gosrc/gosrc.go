@@ -13,8 +13,8 @@ import (
 	"github.com/mlc-go/mlc/runtime/plan"
 )
 
-// The tolerances of the generated test: |have-want| <= Atol + Rtol*|want|,
-// which is what mlc verify takes.
+// The tolerances of the generated test: |have-want| is at most Rtol*|want| plus
+// Atol times the largest |want| of the output, or 1.
 const (
 	Rtol = 1e-3
 	Atol = 1e-5

@@ -199,8 +199,8 @@ func TestPackageName(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"open dims", "dim N 1..8\ndim M 1..8\nfunc main(%x: f32[N,3,M]) -> (%y: f32[N,3,M]) {\n\t%y = Abs %x : f32[N,3,M]\n\treturn %y\n}\n", `input "x": unsupported: have f32[N,3,M] with open dims N, M`},
-		{"open output", "dim N 1..8\nfunc main(%x: f32[N]) -> (%y: f32[N]) {\n\t%y = Abs %x : f32[N]\n\treturn %y\n}\n", `output "y"`},
-		{"hint", "dim N 1..8\nfunc main(%x: f32[N]) -> (%y: f32[N]) {\n\t%y = Abs %x : f32[N]\n\treturn %y\n}\n", "--dim N=1"},
+		{"open output", "dim u1 0..*\nfunc main(%n: i64[1]) -> (%y: f32[u1]) {\n\t%y = ConstantOfShape %n : f32[u1]\n\treturn %y\n}\n", `output "y": unsupported: have f32[u1] with open dims u1`},
+		{"hint", "dim N 1..8\nfunc main(%x: f32[N]) -> (%y: f32[N]) {\n\t%y = Abs %x : f32[N]\n\treturn %y\n}\n", "as by --dim N=1)"},
 		{"strings", "func main(%x: str[2]) -> (%y: str[2]) {\n\t%y = Identity %x : str[2]\n\treturn %y\n}\n", "elements that Go has a type for"},
 	} {
 		b := build(t, mir(c.body), codegen.Options{}, 0)

@@ -84,7 +84,7 @@ func describe(p *plan.Program) (*model, error) {
 		}
 	}
 	for i, s := range f.Results {
-		if f.Writes[i] < 0 {
+		if f.Writes[i] < 0 && faults == nil { // what is wrong with inputs is wrong with outputs, too
 			add(&m.Outs, "output", i, f.Outputs()[i], s)
 		}
 	}
@@ -130,11 +130,8 @@ func portOf(what, name string, t tensor.Type) (port, *diag.Error) {
 	}
 	if open != nil {
 		hint := "fixed extents, for a Go package has slices of known length"
-		for _, o := range open {
-			if token.IsIdentifier(o) {
-				hint += fmt.Sprintf(" (bind %s: --dim %s=1)", o, o)
-				break
-			}
+		if flags := bindings(open); what == "input" && flags != "" { // an output's own symbols are what a run finds
+			hint += " (bind them, as by " + flags + ")"
 		}
 		return fault(fmt.Sprintf("%v with open dims %s", t, strings.Join(open, ", ")), hint)
 	}
@@ -142,6 +139,17 @@ func portOf(what, name string, t tensor.Type) (port, *diag.Error) {
 		return fault(t.String(), "a size that a slice can have")
 	}
 	return p, nil
+}
+
+// bindings are flags that fix the symbols among dims.
+func bindings(dims []string) string {
+	var flags []string
+	for _, d := range dims {
+		if token.IsIdentifier(d) {
+			flags = append(flags, "--dim "+d+"=1")
+		}
+	}
+	return strings.Join(flags, " ")
 }
 
 // reserved are names that generated functions use themselves.
