@@ -16,7 +16,7 @@ import (
 )
 
 // maxInput bounds one input file in memory.
-const maxInput = 4 << 30
+const maxInput int64 = 4 << 30
 
 // inputs reads the arguments: NAME=WHAT, or the values in order. With none,
 // standard input is read, unless it is a terminal.
@@ -109,8 +109,8 @@ func readFile(name string) ([]byte, error) {
 
 func limited(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxInput+1))
-	if err == nil && len(b) > maxInput {
-		err = diag.New(diag.Limit, "more than %d bytes", int64(maxInput))
+	if err == nil && int64(len(b)) > maxInput {
+		err = diag.New(diag.Limit, "more than %d bytes", maxInput)
 	}
 	return b, err
 }
