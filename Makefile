@@ -1,7 +1,7 @@
 # Short names for Go tools; none of these is needed to build or to test.
 T ?= 30s
 
-.PHONY: check test golden fuzz bench gen docs full
+.PHONY: check test golden fuzz bench gen docs full release
 
 check:
 	.ci/run lint
@@ -23,6 +23,7 @@ bench:
 
 gen:
 	go test ./runtime/kernel/all -run TestGenRef -update
+	go test ./codegen/gosrc -run TestKernelVars -update
 	go run ./tools/asmgen
 	go run ./tools/mkmodels
 	$(MAKE) docs
@@ -33,3 +34,7 @@ docs:
 
 full:
 	go run ./tools/full
+
+# An mlc that carries the stubs of executables.
+release:
+	go run ./tools/release -o mlc

@@ -43,7 +43,7 @@ type Model struct {
 // or of another version (BadModel); it is for another architecture or names
 // kernels that are not there (Unsupported).
 func Open(path string, opts ...Option) (*Model, error) {
-	b, unmap, err := mapFile(path)
+	b, unmap, err := artifact.Map(path)
 	if err != nil {
 		return nil, diag.In(path, diag.BadModel, err)
 	}

@@ -47,6 +47,7 @@ type File struct {
 	Program *plan.Program
 	Recipe  Recipe
 	Size    int64
+	Index   uint32 // CRC-32C of the index, which holds those of the constants: tells artifacts apart
 }
 
 // section is where a constant lies.
@@ -163,7 +164,7 @@ func decode(b []byte) (*File, error) {
 	if le.Uint32(b[40:]) != crc32.Checksum(idx, crcTable) {
 		return nil, errors.New("index checksum is wrong")
 	}
-	f := &File{Program: new(plan.Program), Size: int64(total)}
+	f := &File{Program: new(plan.Program), Size: int64(total), Index: le.Uint32(b[40:])}
 	var secs []section
 	c := &codec{b: idx, reading: true}
 	c.index(&f.Recipe, f.Program, &secs)

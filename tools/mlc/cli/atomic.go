@@ -16,6 +16,11 @@ import (
 // nothing behind. What is there and is no regular file (a device, a pipe) is
 // written to, never replaced.
 func atomicWrite(path string, emit func(io.WriteSeeker) error) (int64, error) {
+	return atomicWriteMode(path, 0o644, emit)
+}
+
+// atomicWriteMode is atomicWrite for a file of that mode.
+func atomicWriteMode(path string, mode os.FileMode, emit func(io.WriteSeeker) error) (int64, error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return 0, usage("%s: is a folder, want a file to write", path)
 	} else if err == nil && !st.Mode().IsRegular() {
@@ -37,7 +42,7 @@ func atomicWrite(path string, emit func(io.WriteSeeker) error) (int64, error) {
 	}
 	size, err := f.Seek(0, io.SeekEnd)
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = f.Chmod(mode)
 	}
 	if err == nil {
 		err = publish(path)

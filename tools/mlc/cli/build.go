@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/gosrc"
 	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/passes"
@@ -21,6 +23,7 @@ import (
 func (a *app) build() *cobra.Command {
 	var f compileFlags
 	var q quantFlags
+	var g goFlags
 	var out, emit, stage, mode string
 	var opset int
 	var times bool
@@ -31,9 +34,10 @@ func (a *app) build() *cobra.Command {
 	}
 	f.register(c, "2")
 	q.register(c)
+	g.register(c)
 	c.Flags().StringVar(&mode, "quantize", "", "quantize before compiling: `int8` (static, needs --calib)")
-	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name with .mlc)")
-	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: mlc, onnx, mir (default: by OUT's suffix, else mlc)")
+	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name, with the kind as its suffix but for exe and go)")
+	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: "+strings.Join(kinds, ", ")+" (default: by OUT's suffix, else mlc); exe is a program, go a package in the folder OUT")
 	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
 	c.Flags().BoolVar(&times, "time-passes", false, "print what each pass took")
@@ -46,6 +50,9 @@ func (a *app) build() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := g.check(c, kind); err != nil {
+			return err
+		}
 		src, done, err := a.maybeQuantized(c, args[0], &o, mode, &q)
 		if err != nil {
 			return err
@@ -54,11 +61,16 @@ func (a *app) build() *cobra.Command {
 		if stage != "" {
 			return a.printStage(c, src, o, stage, 0)
 		}
-		if kind != "mlc" {
-			o.Stop = passes.Optimized
-		}
 		if out == "" {
 			out = outName(args[0], kind)
+		}
+		switch kind {
+		case "go":
+			return a.goPackage(c.Context(), src, o, out, &g, times)
+		case "exe":
+			return a.executable(c.Context(), src, o, out, times)
+		case "onnx", "mir":
+			o.Stop = passes.Optimized
 		}
 		t0 := time.Now()
 		art, err := codegen.Build(c.Context(), src, o)
@@ -103,12 +115,14 @@ func emitKind(emit, out string) (string, error) {
 		}
 		return "mlc", nil
 	}
-	switch emit {
-	case "mlc", "onnx", "mir":
+	if slices.Contains(kinds, emit) {
 		return emit, nil
 	}
-	return "", usage("--emit=%s: unknown kind (have mlc, onnx, mir)", emit)
+	return "", usage("--emit=%s: unknown kind (have %s)", emit, strings.Join(kinds, ", "))
 }
+
+// kinds are what --emit takes.
+var kinds = []string{"mlc", "exe", "go", "onnx", "mir"}
 
 func outName(model, kind string) string {
 	base := filepath.Base(model)
@@ -120,7 +134,14 @@ func outName(model, kind string) string {
 			base = d
 		}
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(base, ".onnx"), ".mir") + "." + kind
+	base = strings.TrimSuffix(strings.TrimSuffix(base, ".onnx"), ".mir")
+	switch kind {
+	case "go":
+		return gosrc.PackageName(base)
+	case "exe":
+		return base
+	}
+	return base + "." + kind
 }
 
 func emitTo(w io.WriteSeeker, art *codegen.Artifact, kind string, opset int) error {

@@ -44,12 +44,13 @@ func TestMain(m *testing.M) {
 //	onnxop FILE OP           write a model of one node of that operator
 //	garbage FILE BYTES       write seeded random bytes
 //	flip FILE OFFSET         flip a bit; a negative offset counts from the end
-//	cut FILE BYTES           keep only so many bytes
+//	cut FILE BYTES           keep only so many bytes; negative: all but so many
 func TestScript(t *testing.T) {
 	models, err := filepath.Abs("../../../testdata/models")
 	if err != nil {
 		t.Fatal(err)
 	}
+	dirs := goDirs(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../../testdata/script",
 		UpdateScripts:       *update,
@@ -57,6 +58,12 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MODELS", models)
+			// The folder of mlc alone, and where the go command keeps things: scripts
+			// have no home.
+			e.Setenv("MLCBIN", filepath.SplitList(e.Getenv("PATH"))[0])
+			for name, dir := range dirs {
+				e.Setenv(name, dir)
+			}
 			if v, ok := os.LookupEnv("MLC_CPU"); ok {
 				e.Setenv("MLC_CPU", v)
 			}
@@ -67,6 +74,25 @@ func TestScript(t *testing.T) {
 			"garbage": cmdGarbage, "flip": cmdFlip, "cut": cmdCut,
 		},
 	})
+}
+
+// goDirs are the folders of the go command; none where there is no such command,
+// which CI must have.
+func goDirs(t *testing.T) map[string]string {
+	t.Helper()
+	names := []string{"GOCACHE", "GOMODCACHE"}
+	out, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("CI needs the go command: %v", err)
+		}
+		return nil
+	}
+	dirs := map[string]string{}
+	for i, l := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		dirs[names[i]] = l
+	}
+	return dirs
 }
 
 func want(ts *testscript.TestScript, neg bool, args []string, lo, hi int, usage string) {
@@ -229,5 +255,8 @@ func cmdCut(ts *testscript.TestScript, neg bool, args []string) {
 	b := []byte(ts.ReadFile(args[0]))
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
+	if n < 0 {
+		n += len(b)
+	}
 	write(ts, args[0], bytes.Clone(b[:n]))
 }

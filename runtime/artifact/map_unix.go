@@ -1,6 +1,6 @@
 //go:build unix
 
-package runtime
+package artifact
 
 import (
 	"fmt"
@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFile maps a file read-only.
-func mapFile(path string) ([]byte, func() error, error) {
+// Map maps a file read-only; unmap lets go of it, after which nothing that was
+// decoded from it may be used.
+func Map(path string) (b []byte, unmap func() error, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -26,7 +27,7 @@ func mapFile(path string) ([]byte, func() error, error) {
 	if st.Size() == 0 || int64(int(st.Size())) != st.Size() {
 		return nil, nil, fmt.Errorf("have %d bytes, want an artifact", st.Size())
 	}
-	b, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
+	b, err = unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot map: %w", err)
 	}

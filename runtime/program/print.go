@@ -1,0 +1,221 @@
+package program
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/plan"
+)
+
+// shown is how many elements of an output the text has.
+const shown = 16
+
+// metaClasses is the metadata entry with the names of classes, a JSON list.
+const metaClasses = "mlc.classes"
+
+// labels are the names of the model's classes; nil: none.
+func labels(meta []plan.Meta) []string {
+	for _, m := range meta {
+		var l []string
+		if m.Key == metaClasses && json.Unmarshal([]byte(m.Value), &l) == nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// print gives the outputs in the form that was asked for.
+func (a *app) print(outs []tensor.Tensor) error {
+	switch {
+	case a.to != "":
+		return a.save(outs)
+	case a.json:
+		return a.printJSON(outs)
+	}
+	l := labels(a.model.Artifact().Program.Meta)
+	for i, x := range a.model.Outputs() {
+		t := &outs[i]
+		fmt.Fprintf(a.out, "%s: %v", x.Name, t.Type())
+		if a.top > 0 && ordered(t) {
+			fmt.Fprintln(a.out)
+			for _, j := range largest(t, a.top) {
+				name := ""
+				if len(l) == t.Len() {
+					name = "  " + l[j]
+				}
+				fmt.Fprintf(a.out, "%8d  %s%s\n", j, text(t, j), name)
+			}
+			continue
+		}
+		sep := " = "
+		for j := range min(t.Len(), shown) {
+			fmt.Fprint(a.out, sep, text(t, j))
+			sep = " "
+		}
+		if more := t.Len() - shown; more > 0 {
+			fmt.Fprintf(a.out, " ... (%d more)", more)
+		}
+		fmt.Fprintln(a.out)
+	}
+	return nil
+}
+
+func ordered(t *tensor.Tensor) bool {
+	return t.DType().IsInt() || t.DType().IsFloat() && t.DType().Bits() >= 16
+}
+
+// largest are the positions of the k largest elements, NaN last.
+func largest(t *tensor.Tensor, k int) []int {
+	order := make([]int, t.Len())
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		x, y := t.Float(i), t.Float(j)
+		switch {
+		case x > y || y != y && x == x:
+			return -1
+		case x < y || x != x && y == y:
+			return 1
+		}
+		return 0
+	})
+	return order[:min(k, len(order))]
+}
+
+func text(t *tensor.Tensor, i int) string {
+	switch {
+	case t.DType() == dtype.String:
+		return fmt.Sprintf("%q", t.Strings()[i])
+	case t.DType().IsInt() || t.DType() == dtype.Bool:
+		return fmt.Sprint(t.Int(i))
+	case t.DType().IsFloat() && t.DType().Bits() >= 16:
+		return fmt.Sprintf("%.6g", t.Float(i))
+	}
+	return "?"
+}
+
+// output is one output in JSON.
+type output struct {
+	Name  string   `json:"name"`
+	DType string   `json:"dtype"`
+	Dims  []int    `json:"dims"`
+	Data  []any    `json:"data,omitempty"`
+	Top   []ranked `json:"top,omitempty"`
+}
+
+type ranked struct {
+	Index int    `json:"index"`
+	Value any    `json:"value"`
+	Class string `json:"class,omitempty"`
+}
+
+// elem is an element as JSON has it: NaN and the infinities by name.
+func elem(t *tensor.Tensor, i int) any {
+	switch {
+	case t.DType() == dtype.String:
+		return t.Strings()[i]
+	case t.DType() == dtype.Bool:
+		return t.Int(i) != 0
+	case t.DType().IsInt():
+		if t.DType() == dtype.U64 {
+			return uint64(t.Int(i))
+		}
+		return t.Int(i)
+	case t.DType().IsFloat() && t.DType().Bits() >= 16:
+		v := t.Float(i)
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Sprint(v)
+		}
+		if t.DType() == dtype.F32 {
+			return float32(v)
+		}
+		return v
+	}
+	return nil
+}
+
+func (a *app) printJSON(outs []tensor.Tensor) error {
+	doc := struct {
+		Schema  string   `json:"schema"`
+		Outputs []output `json:"outputs"`
+	}{Schema: "mlc.program/1"}
+	l := labels(a.model.Artifact().Program.Meta)
+	for i, x := range a.model.Outputs() {
+		t := &outs[i]
+		o := output{Name: x.Name, DType: t.DType().String(), Dims: append([]int{}, t.Dims()...)}
+		if a.top > 0 && ordered(t) {
+			for _, j := range largest(t, a.top) {
+				r := ranked{Index: j, Value: elem(t, j)}
+				if len(l) == t.Len() {
+					r.Class = l[j]
+				}
+				o.Top = append(o.Top, r)
+			}
+		} else {
+			for j := range t.Len() {
+				o.Data = append(o.Data, elem(t, j))
+			}
+		}
+		doc.Outputs = append(doc.Outputs, o)
+	}
+	return json.NewEncoder(a.out).Encode(doc)
+}
+
+// save writes .npy: to a file or standard output where there is one output,
+// else to a folder.
+func (a *app) save(outs []tensor.Tensor) error {
+	infos := a.model.Outputs()
+	if a.to == "-" || strings.HasSuffix(a.to, ".npy") {
+		if len(outs) != 1 {
+			return diag.New(diag.Usage, "-o %s: the model has outputs %s: name a folder", a.to, names(infos))
+		}
+		if a.to == "-" {
+			return tensor.WriteNPY(a.out, outs[0])
+		}
+		return saveTo(a.to, outs[0])
+	}
+	if err := os.MkdirAll(a.to, 0o755); err != nil {
+		return diag.New(diag.Usage, "%v", err)
+	}
+	for i, x := range infos {
+		name := strings.Map(func(r rune) rune {
+			if strings.ContainsRune(`/\:*?"<>|`, r) {
+				return '_'
+			}
+			return r
+		}, x.Name)
+		if err := saveTo(filepath.Join(a.to, name+".npy"), outs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveTo writes a file whole or not at all.
+func saveTo(path string, t tensor.Tensor) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return diag.New(diag.Usage, "%v", err)
+	}
+	defer os.Remove(f.Name()) // gone already where all went well
+	defer f.Close()
+	if err := tensor.WriteNPY(f, t); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return diag.New(diag.Usage, "%v", err)
+	}
+	return nil
+}

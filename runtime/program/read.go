@@ -1,0 +1,275 @@
+package program
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime"
+)
+
+// maxInput bounds one input file in memory.
+const maxInput int64 = 4 << 30
+
+// inputs reads the arguments: NAME=WHAT, or the values in order. With none,
+// standard input is read, unless it is a terminal.
+func (a *app) inputs(given []string) ([]tensor.Value, error) {
+	infos := a.model.Inputs()
+	vals := make([]tensor.Value, len(infos))
+	if len(given) == 0 && len(infos) > 0 {
+		if f, ok := a.in.(*os.File); ok {
+			if st, err := f.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
+				a.usage(a.err)
+				return nil, diag.New(diag.Usage, "no input given")
+			}
+		}
+		given = []string{"-"}
+	}
+	for _, s := range given {
+		i, what := -1, s
+		for j, x := range infos {
+			if rest, ok := strings.CutPrefix(s, x.Name+"="); ok {
+				i, what = j, rest
+			}
+		}
+		for j := 0; i < 0 && j < len(infos); j++ {
+			if !vals[j].Present() {
+				i = j
+			}
+		}
+		if i < 0 {
+			return nil, diag.New(diag.Usage, "%s: more values than inputs, which are %s", s, names(infos))
+		}
+		if err := a.read(what, i, infos, vals); err != nil {
+			return nil, diag.At(fmt.Sprintf("input %q", infos[i].Name), "", diag.BadData, err)
+		}
+	}
+	for i, x := range infos {
+		if !vals[i].Present() && x.Type.Kind != tensor.KindOptional {
+			return nil, diag.New(diag.Usage, "input %q: no value given, want %v (--help tells how)", x.Name, x.Type)
+		}
+	}
+	return vals, nil
+}
+
+func names(infos []runtime.Info) string {
+	var s []string
+	for _, x := range infos {
+		s = append(s, x.Name)
+	}
+	return strings.Join(s, ", ")
+}
+
+// read reads the value of input i; a JSON object gives those of all that it
+// names.
+func (a *app) read(what string, i int, infos []runtime.Info, vals []tensor.Value) error {
+	ext := strings.ToLower(filepath.Ext(what))
+	var b []byte
+	var err error
+	switch ext {
+	case ".npy", ".json", ".pb", ".raw", ".bin":
+		b, err = readFile(what)
+	default:
+		if what == "-" {
+			b, err = limited(a.in)
+			ext = sniff(b, infos[i].Type)
+			break
+		}
+		if _, e := os.Stat(what); e == nil {
+			return diag.New(diag.Unsupported, "%s: files of this kind (supported: .npy, .json, .pb, .raw, .bin)", what)
+		}
+		vals[i], err = literal(what, infos[i].Type)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if ext == ".json" {
+		return fromJSON(b, i, infos, vals)
+	}
+	vals[i], err = decode(b, ext, infos[i].Type)
+	return err
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return limited(f)
+}
+
+func limited(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err == nil && int64(len(b)) > maxInput {
+		err = diag.New(diag.Limit, "more than %d bytes", maxInput)
+	}
+	return b, err
+}
+
+// sniff tells the form of bytes that have no name: what they begin with, or
+// whether they are as many as the elements take; else it is a message.
+func sniff(b []byte, t tensor.Type) string {
+	s := bytes.TrimLeft(b, " \t\r\n")
+	switch {
+	case bytes.HasPrefix(b, []byte("\x93NUMPY")):
+		return ".npy"
+	case len(s) > 0 && (s[0] == '[' || s[0] == '{') && json.Valid(s):
+		return ".json"
+	case t.IsTensor() && t.DType != dtype.String && rawDims(len(b), t) != nil:
+		return ".raw"
+	case len(s) > 0 && s[0] == '[':
+		return ".json" // which will say what is wrong with it
+	}
+	return ".pb"
+}
+
+func decode(b []byte, ext string, t tensor.Type) (tensor.Value, error) {
+	switch ext {
+	case ".npy":
+		x, err := tensor.ReadNPY(bytes.NewReader(b), maxInput)
+		return tensor.V(x), err
+	case ".pb":
+		_, v, err := tensor.DecodePB(b, t)
+		return v, err
+	}
+	if !t.IsTensor() || t.DType == dtype.String {
+		return tensor.Value{}, diag.New(diag.BadData, "raw bytes for %v", t)
+	}
+	dims := rawDims(len(b), t)
+	if dims == nil {
+		return tensor.Value{}, &diag.Error{Kind: diag.BadData, Have: fmt.Sprintf("%d raw bytes", len(b)), Want: fmt.Sprintf("those of %v", t)}
+	}
+	x, err := tensor.FromBytes(t.DType, dims, b)
+	return tensor.V(x), err
+}
+
+// rawDims are the extents that n bytes of type t have: at most one is open. nil:
+// they do not fit.
+func rawDims(n int, t tensor.Type) []int {
+	if !t.Ranked() || n == 0 {
+		return nil
+	}
+	dims, open := make([]int, len(t.Dims)), -1
+	for i, d := range t.Dims {
+		if v, ok := d.Const(); ok {
+			dims[i] = int(v)
+			continue
+		}
+		if open >= 0 {
+			return nil
+		}
+		open, dims[i] = i, 1
+	}
+	count, ok := tensor.Count(dims)
+	if !ok || count == 0 {
+		return nil
+	}
+	one := t.DType.Bytes(count)
+	if open >= 0 && one > 0 && n%one == 0 {
+		dims[open] = n / one
+		count, _ = tensor.Count(dims)
+		one = t.DType.Bytes(count)
+	}
+	if one != n {
+		return nil
+	}
+	return dims
+}
+
+// literal reads a value of the command line; extents that are open are 1.
+func literal(s string, t tensor.Type) (tensor.Value, error) {
+	var dims []int
+	for _, d := range t.Dims {
+		n, ok := d.Const()
+		if !ok {
+			n = 1
+		}
+		dims = append(dims, int(n))
+	}
+	x, err := tensor.ParseLiteral(s, t.DType, dims)
+	if err != nil {
+		return tensor.Value{}, diag.New(diag.Usage, "%s: no such file, and no value: %v", s, err)
+	}
+	return tensor.V(x), nil
+}
+
+// fromJSON takes nested lists for input i, or an object of them by name.
+func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error {
+	var x any
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	if err := dec.Decode(&x); err != nil {
+		return diag.New(diag.BadData, "%v", err)
+	}
+	byName, ok := x.(map[string]any)
+	if !ok {
+		t, err := nested(x, infos[i].Type.DType)
+		vals[i] = tensor.V(t)
+		return err
+	}
+	taken := 0
+	for j, info := range infos {
+		v, ok := byName[info.Name]
+		if !ok {
+			continue
+		}
+		t, err := nested(v, info.Type.DType)
+		if err != nil {
+			return diag.New(diag.BadData, "%q: %v", info.Name, err)
+		}
+		vals[j] = tensor.V(t)
+		taken++
+	}
+	if taken != len(byName) {
+		return diag.New(diag.BadData, "the object has other keys than the inputs %s", names(infos))
+	}
+	return nil
+}
+
+// nested makes a tensor of nested lists of equal length.
+func nested(x any, d dtype.DType) (tensor.Tensor, error) {
+	if !d.Valid() {
+		return tensor.Tensor{}, diag.New(diag.BadData, "lists for an input that is no tensor")
+	}
+	var dims []int
+	for y := x; ; {
+		l, ok := y.([]any)
+		if !ok {
+			break
+		}
+		dims = append(dims, len(l))
+		if len(l) == 0 {
+			break
+		}
+		y = l[0]
+	}
+	t := tensor.New(d, dims...)
+	n := 0
+	var fill func(x any, depth int) error
+	fill = func(x any, depth int) error {
+		l, ok := x.([]any)
+		if ok != (depth < len(dims)) || ok && len(l) != dims[depth] {
+			return diag.New(diag.BadData, "lists of unequal length or depth")
+		}
+		for _, e := range l {
+			if err := fill(e, depth+1); err != nil {
+				return err
+			}
+		}
+		if ok {
+			return nil
+		}
+		n++
+		return t.ParseElem(n-1, fmt.Sprint(x))
+	}
+	return t, fill(x, 0)
+}

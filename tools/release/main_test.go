@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/ir/tensor"
+)
+
+// mostMNIST is what the program of the MNIST net may take.
+const mostMNIST = 8 << 20
+
+// TestRelease: a release build makes executables with nothing on the PATH, and
+// that for arm64 gives the recorded output in an empty chroot. It builds the
+// command anew, so only CI does it.
+func TestRelease(t *testing.T) {
+	if os.Getenv("CI") != "true" || testing.Short() {
+		t.Skip("builds the command and two stubs anew: CI=true runs it")
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("makes a chroot: linux only")
+	}
+	dir := t.TempDir()
+	model, set := mnist(t)
+	write := func(name string, b []byte) string {
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	run := func(c *exec.Cmd) {
+		t.Helper()
+		var errs bytes.Buffer
+		c.Stderr = &errs
+		if err := c.Run(); err != nil {
+			t.Fatalf("%v: %v\n%s", c.Args, err, &errs)
+		}
+	}
+	t.Chdir("../..")
+	mlc := filepath.Join(dir, "mlc")
+	if err := release(mlc, "linux/"+runtime.GOARCH); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(dir, "root", "mnist")
+	write("root/in.pb", set.in)
+	build := exec.Command(mlc, "build", write("mnist.onnx", model), "--target", "linux/arm64", "--emit", "exe", "-o", bin)
+	build.Env = []string{"PATH=", "TMPDIR=" + dir} // and no cache
+	run(build)
+	st, err := os.Stat(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the program for arm64 has %d bytes", st.Size())
+	if st.Size() > mostMNIST {
+		t.Errorf("it has %d bytes, want at most %d", st.Size(), mostMNIST)
+	}
+	args := []string{"/mnist", "/in.pb", "-o", "/y.npy"}
+	if runtime.GOARCH != "arm64" {
+		qemu, err := exec.LookPath("qemu-aarch64-static")
+		if err != nil {
+			t.Fatalf("CI needs qemu: %v", err)
+		}
+		b, err := os.ReadFile(qemu)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write("root/qemu", b)
+		args = append([]string{"/qemu"}, args...)
+	}
+	if os.Geteuid() != 0 {
+		args = append([]string{"unshare", "--map-root-user", "chroot", filepath.Join(dir, "root")}, args...)
+	} else {
+		args = append([]string{"chroot", filepath.Join(dir, "root")}, args...)
+	}
+	run(exec.Command(args[0], args[1:]...))
+	f, err := os.Open(filepath.Join(dir, "root", "y.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	have, err := tensor.ReadNPY(f, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want, err := tensor.DecodePB(set.out, tensor.Type{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tensor.Custom(1e-4, 1e-4).Compare(tensor.V(have), want); err != nil {
+		t.Error(err)
+	}
+}
+
+// recorded is one input and output.
+type recorded struct{ in, out []byte }
+
+// mnist is the model of the corpus with its recorded set.
+func mnist(t *testing.T) (model []byte, set recorded) {
+	t.Helper()
+	dir := os.Getenv("MLC_SHARED")
+	if dir == "" {
+		dir = "../../../shared"
+	}
+	for i := range 3 {
+		fsys, err := conform.Archive(filepath.Join(dir, "corpus", fmt.Sprintf("real-onnx-%d.tar.zst", i)))
+		if err != nil {
+			t.Fatalf("CI needs the corpus: %v", err)
+		}
+		read := func(name string) []byte {
+			b, err := fs.ReadFile(fsys, "mnist-cntk-8/"+name)
+			if err != nil {
+				return nil
+			}
+			return b
+		}
+		if m := read("model.onnx"); m != nil {
+			return m, recorded{read("test_data_set_0/input_0.pb"), read("test_data_set_0/output_0.pb")}
+		}
+	}
+	t.Fatal("no mnist-cntk-8 in the corpus")
+	return nil, set
+}
