@@ -291,6 +291,8 @@ func (a *app) emitModule(c *cobra.Command, w io.WriteSeeker, m *ir.Module, kind 
 		return onnx.Export(w, m, onnx.Options{Opset: opset})
 	case "mir":
 		return text.Print(w, m)
+	case "tflite":
+		o.Stop = passes.Optimized
 	}
 	o.Bind.Dims, o.Bind.Shapes = nil, nil // bound already
 	art, err := codegen.Build(c.Context(), codegen.Graph(m), o)
@@ -298,8 +300,7 @@ func (a *app) emitModule(c *cobra.Command, w io.WriteSeeker, m *ir.Module, kind 
 		return err
 	}
 	defer art.Close()
-	_, err = art.Write(w)
-	return err
+	return emitTo(w, art, kind, opset)
 }
 
 // printPruned prints what went, layer by layer and in a line that begins as

@@ -1,0 +1,159 @@
+"""Check TensorFlow Lite exports in the real runtime: they compute what was
+recorded of the original model.
+
+    mlc build MODEL -o DIR/NAME/model.tflite      # for each
+    python3 tools/peers/litert.py DIR [NAME...]
+
+DIR/NAME also holds test_data_set_N/{input,output}_M.pb. With --mlc BIN and
+--shared DIR the models named below are unpacked and exported first, in both
+layouts of inputs and outputs.
+Outputs may differ from the recorded ones by 1e-4 of the largest of them. Needs
+`pip install ai-edge-litert onnx numpy`; unpacking needs tar and zstd.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+from ai_edge_litert.interpreter import Interpreter
+from onnx import numpy_helper
+
+BAR = 1e-4
+MODELS = ["mnist-cntk-8", "blazeface-front-128", "kws_ds_cnn_float", "oww-hello-deepa", "cyclone-unet", "dtln-1"]
+DIMS = {"cyclone-unet": ["N=1"], "kws_ds_cnn_float": ["N=1"]}
+
+
+def number(path):
+    return int(re.search(r"_(\d+)\.pb$", path).group(1))
+
+
+def load(path):
+    t = onnx.TensorProto()
+    with open(path, "rb") as f:
+        t.ParseFromString(f.read())
+    return t.name, numpy_helper.to_array(t)
+
+
+def bind(files, names):
+    """Arrays by name: the .pb's own if it is one of names, else by number."""
+    out = {}
+    for f in sorted(files, key=number):
+        own, a = load(f)
+        out[own if own in names else names[number(f)]] = a
+    return out
+
+
+def prepare(folder, name, shared):
+    """Unpack name, with its recorded data, into folder."""
+    os.makedirs(folder, exist_ok=True)
+    if name == "kws_ds_cnn_float":
+        sub = "tinyml/kws"
+        subprocess.run(["tar", "--zstd", "-xf", f"{shared}/data/tinyml.tar.zst", "-C", folder, sub], check=True)
+        d = f"{folder}/{name}"
+        os.makedirs(d, exist_ok=True)
+        os.replace(f"{folder}/{sub}/{name}.onnx", f"{d}/model.onnx")
+        x = np.load(f"{folder}/{sub}/mfcc_i8.npy")[:100]
+        want = np.load(f"{folder}/{sub}/prob_float_first100.npy")
+        info = json.load(open(f"{folder}/{sub}/info.json"))
+        return x, want, info
+    for a in sorted(glob.glob(f"{shared}/corpus/real-onnx-*.tar.zst")):
+        subprocess.run(["tar", "--zstd", "-xf", a, "-C", folder, name], stderr=subprocess.DEVNULL, check=False)
+    return None
+
+
+def export(mlc, d, name, io):
+    args = [mlc, "build", f"{d}/model.onnx", "-o", f"{d}/model.tflite", "--tflite-io", io, "--json"]
+    for s in DIMS.get(name, []):
+        args += ["--dim", s]
+    p = subprocess.run(args, capture_output=True, text=True)
+    if p.returncode:
+        raise AssertionError(p.stderr.strip())
+    return json.loads(p.stdout)["tflite"]
+
+
+def arrange(a, dims):
+    """NCHW as the file stores it, where that is channels last."""
+    if a.ndim == 4 and list(a.shape) != list(dims) and list(a.transpose(0, 2, 3, 1).shape) == list(dims):
+        return a.transpose(0, 2, 3, 1)
+    return a
+
+
+def compare(path, sets, ports=None):
+    it = Interpreter(model_path=path, num_threads=1)
+    it.allocate_tensors()
+    run = it.get_signature_runner("serving_default")
+    perm = {p["name"]: p.get("perm") for p in (ports or [])}
+    move = lambda k, a: a.transpose(perm[k]) if perm.get(k) else a
+    worst = 0.0
+    for feed, want in sets(list(run.get_input_details()), list(run.get_output_details())):
+        have = run(**{k: np.ascontiguousarray(move(k, v)) for k, v in feed.items()})
+        for k, w in want.items():
+            h, w = have[k].astype(np.float64), move(k, w).astype(np.float64)
+            if h.shape != w.shape:
+                raise AssertionError(f"output {k}: {h.shape}, want {w.shape}")
+            if w.size:
+                worst = max(worst, np.abs(h - w).max() / max(np.abs(w).max(), 1e-30))
+    if not worst <= BAR:
+        raise AssertionError(f"off by {worst:.3g} of the largest output")
+    return worst
+
+
+def recorded(d, order):
+    ins, outs = order
+
+    def sets(_, __):
+        for s in sorted(glob.glob(d + "/test_data_set_*")):
+            yield bind(glob.glob(s + "/input_*.pb"), ins), bind(glob.glob(s + "/output_*.pb"), outs)
+
+    return sets
+
+
+def names(path):
+    g = onnx.load(path, load_external_data=False).graph
+    inits = {i.name for i in g.initializer}
+    return [i.name for i in g.input if i.name not in inits], [o.name for o in g.output]
+
+
+def keywords(extra):
+    x, want, info = extra
+
+    def sets(ins, outs):
+        for i in range(len(want)):
+            f = x[i].astype(np.float32) * np.float32(info["mfcc_scale"])
+            yield {ins[0]: f.reshape(1, 49, 10, 1)}, {outs[0]: want[i].reshape(1, 12)}
+
+    return sets
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("dir")
+    p.add_argument("names", nargs="*")
+    p.add_argument("--mlc")
+    p.add_argument("--shared", default="../shared")
+    p.add_argument("--io", default="nchw,nhwc")
+    o = p.parse_intermixed_args()
+    bad = 0
+    for name in o.names or MODELS:
+        extra = prepare(o.dir, name, o.shared) if o.mlc else None
+        d = f"{o.dir}/{name}"
+        for io in o.io.split(",") if o.mlc else ["as it is"]:
+            try:
+                rep = export(o.mlc, d, name, io) if o.mlc else {"transposes": [], "inputs": [], "outputs": []}
+                sets = keywords(extra) if extra else recorded(d, names(f"{d}/model.onnx"))
+                worst = compare(f"{d}/model.tflite", sets, rep["inputs"] + rep["outputs"])
+                print(f"ok    {name} {io}: {worst:.2g} of the largest output, {len(rep['transposes'])} transposes")
+            except Exception as e:  # report every model
+                bad += 1
+                print(f"FAIL  {name} {io}: {str(e)[:400]}")
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
