@@ -80,6 +80,8 @@ var builtins = map[string]builtin{
 	"Expand":     {nil, emitExpand},
 	"Tile":       {nil, emitTile},
 
+	"LSTM": {nil, emitLSTM},
+
 	"ReduceMean": {reduceRule, reduce(opMean)},
 	"ReduceSum":  {reduceRule, reduce(opSum)},
 	"ReduceMax":  {reduceRule, reduce(opReduceMax)},
