@@ -228,18 +228,11 @@ func (x *exporter) arranged(id int, v *ir.Value, dims []int, have, want layout.O
 		}
 		return x.transpose(id, perm, v)
 	}
-	if f, p := have.Factors(dims); len(p) > 0 && !slices.IsSorted(p) {
-		inv := make([]int, len(p))
-		stored := make([]int, len(p))
-		for i, k := range p {
-			inv[k] = i
-			stored[i] = f[k]
-		}
-		id = x.transpose(x.reshape(id, stored), inv, v)
+	stored, perm, ok := layout.Between(have, want, dims)
+	if !ok {
+		panic(fmt.Sprintf("tflite: no way from %v to %v", have, want))
 	}
-	if f, p := want.Factors(dims); len(p) > 0 && !slices.IsSorted(p) {
-		id = x.transpose(x.reshape(id, f), p, v)
-	}
+	id = x.transpose(x.reshape(id, stored), perm, v)
 	return x.reshape(id, want.Dims(dims))
 }
 

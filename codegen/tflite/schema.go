@@ -18,7 +18,6 @@ const (
 	opConcatenation     code = 2
 	opConv              code = 3
 	opDepthwiseConv     code = 4
-	opDepthToSpace      code = 5
 	opDequantize        code = 6
 	opFloor             code = 8
 	opFullyConnected    code = 9
@@ -31,10 +30,8 @@ const (
 	opReshape           code = 22
 	opResizeBilinear    code = 23
 	opSoftmax           code = 25
-	opSpaceToDepth      code = 26
 	opTanh              code = 28
 	opPad               code = 34
-	opGather            code = 36
 	opTranspose         code = 39
 	opMean              code = 40
 	opSub               code = 41
@@ -42,7 +39,6 @@ const (
 	opSequenceLSTM      code = 44
 	opStridedSlice      code = 45
 	opExp               code = 47
-	opSplit             code = 49
 	opLogSoftmax        code = 50
 	opCast              code = 53
 	opPRelu             code = 54
@@ -50,9 +46,7 @@ const (
 	opMinimum           code = 57
 	opNeg               code = 59
 	opPadV2             code = 60
-	opSelect            code = 64
 	opSlice             code = 65
-	opSin               code = 66
 	opTransposeConv     code = 67
 	opTile              code = 69
 	opLog               code = 73
@@ -62,7 +56,6 @@ const (
 	opReduceProd        code = 81
 	opReduceMax         code = 82
 	opReduceMin         code = 89
-	opSquare            code = 92
 	opResizeNearest     code = 97
 	opLeakyRelu         code = 98
 	opMirrorPad         code = 100
@@ -70,7 +63,6 @@ const (
 	opSplitV            code = 102
 	opCeil              code = 104
 	opReverse           code = 105
-	opCos               code = 108
 	opElu               code = 111
 	opQuantize          code = 114
 	opRound             code = 116
@@ -85,16 +77,16 @@ const (
 
 var codeNames = map[code]string{
 	opAdd: "ADD", opAveragePool: "AVERAGE_POOL_2D", opConcatenation: "CONCATENATION", opConv: "CONV_2D",
-	opDepthwiseConv: "DEPTHWISE_CONV_2D", opDepthToSpace: "DEPTH_TO_SPACE", opDequantize: "DEQUANTIZE", opFloor: "FLOOR",
+	opDepthwiseConv: "DEPTHWISE_CONV_2D", opDequantize: "DEQUANTIZE", opFloor: "FLOOR",
 	opFullyConnected: "FULLY_CONNECTED", opLogistic: "LOGISTIC", opMaxPool: "MAX_POOL_2D", opMul: "MUL", opRelu: "RELU",
 	opReluN1To1: "RELU_N1_TO_1", opRelu6: "RELU6", opReshape: "RESHAPE", opResizeBilinear: "RESIZE_BILINEAR", opSoftmax: "SOFTMAX",
-	opSpaceToDepth: "SPACE_TO_DEPTH", opTanh: "TANH", opPad: "PAD", opGather: "GATHER", opTranspose: "TRANSPOSE", opMean: "MEAN",
+	opTanh: "TANH", opPad: "PAD", opTranspose: "TRANSPOSE", opMean: "MEAN",
 	opSub: "SUB", opDiv: "DIV", opSequenceLSTM: "UNIDIRECTIONAL_SEQUENCE_LSTM", opStridedSlice: "STRIDED_SLICE", opExp: "EXP",
-	opSplit: "SPLIT", opLogSoftmax: "LOG_SOFTMAX", opCast: "CAST", opPRelu: "PRELU", opMaximum: "MAXIMUM", opMinimum: "MINIMUM",
-	opNeg: "NEG", opPadV2: "PADV2", opSelect: "SELECT", opSlice: "SLICE", opSin: "SIN", opTransposeConv: "TRANSPOSE_CONV", opTile: "TILE",
+	opLogSoftmax: "LOG_SOFTMAX", opCast: "CAST", opPRelu: "PRELU", opMaximum: "MAXIMUM", opMinimum: "MINIMUM",
+	opNeg: "NEG", opPadV2: "PADV2", opSlice: "SLICE", opTransposeConv: "TRANSPOSE_CONV", opTile: "TILE",
 	opLog: "LOG", opSum: "SUM", opSqrt: "SQRT", opPow: "POW", opReduceProd: "REDUCE_PROD", opReduceMax: "REDUCE_MAX",
-	opReduceMin: "REDUCE_MIN", opSquare: "SQUARE", opResizeNearest: "RESIZE_NEAREST_NEIGHBOR", opLeakyRelu: "LEAKY_RELU",
-	opMirrorPad: "MIRROR_PAD", opAbs: "ABS", opSplitV: "SPLIT_V", opCeil: "CEIL", opReverse: "REVERSE_V2", opCos: "COS", opElu: "ELU",
+	opReduceMin: "REDUCE_MIN", opResizeNearest: "RESIZE_NEAREST_NEIGHBOR", opLeakyRelu: "LEAKY_RELU",
+	opMirrorPad: "MIRROR_PAD", opAbs: "ABS", opSplitV: "SPLIT_V", opCeil: "CEIL", opReverse: "REVERSE_V2", opElu: "ELU",
 	opQuantize: "QUANTIZE", opRound: "ROUND", opHardSwish: "HARD_SWISH", opBatchMatMul: "BATCH_MATMUL", opBroadcastTo: "BROADCAST_TO",
 	opGelu: "GELU", opRelu0To1: "RELU_0_TO_1", opSign: "SIGN",
 }

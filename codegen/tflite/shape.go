@@ -366,24 +366,3 @@ func emitSoftmax(c code) func(x *exporter, n *ir.Node) error {
 		})
 	}
 }
-
-func emitDepthToSpace(x *exporter, n *ir.Node) error {
-	if m := n.Attrs.Str("mode"); m != "DCR" {
-		return fmt.Errorf("mode %s (supported: DCR)", m)
-	}
-	return x.blocks(n, opDepthToSpace, 94)
-}
-
-func emitSpaceToDepth(x *exporter, n *ir.Node) error { return x.blocks(n, opSpaceToDepth, 19) }
-
-func (x *exporter) blocks(n *ir.Node, c code, kind int) error {
-	if err := numeric(n, dtype.F32, dtype.I32); err != nil {
-		return err
-	}
-	return x.chain(n, func(in, out int) error {
-		o := opts(kind)
-		o.t.i32(0, n.Attrs.Int("blocksize"))
-		x.op(c, 1, o, []int{in}, out)
-		return nil
-	})
-}

@@ -22,8 +22,6 @@ var builtins = map[string]builtin{
 	"AveragePool":       {last, emitAveragePool},
 	"GlobalAveragePool": {anyOrder, global(opMean)},
 	"GlobalMaxPool":     {anyOrder, global(opReduceMax)},
-	"DepthToSpace":      {last, emitDepthToSpace},
-	"SpaceToDepth":      {last, emitSpaceToDepth},
 	"Resize":            {last, emitResize},
 
 	"Gemm":   {take, emitGemm},
@@ -36,7 +34,6 @@ var builtins = map[string]builtin{
 	"Pow":       {whole, pairwise(opPow)},
 	"Max":       {whole, pairwise(opMaximum)},
 	"Min":       {whole, pairwise(opMinimum)},
-	"Sum":       {whole, pairwise(opAdd)},
 	"PRelu":     {anyOrder, emitPRelu},
 	"Relu":      {whole, unary(opRelu)},
 	"Sigmoid":   {whole, unary(opLogistic)},
@@ -49,8 +46,6 @@ var builtins = map[string]builtin{
 	"Floor":     {whole, unary(opFloor)},
 	"Ceil":      {whole, unary(opCeil)},
 	"Round":     {whole, unary(opRound)},
-	"Sin":       {whole, unary(opSin)},
-	"Cos":       {whole, unary(opCos)},
 	"Sign":      {whole, unary(opSign)},
 	"HardSwish": {whole, unary(opHardSwish)},
 

@@ -294,3 +294,28 @@ func (o Order) Dropped(rank int, axes []int) (Order, bool) {
 	}
 	return out, true
 }
+
+// Between says how to bring a value from one order into another: seen as
+// extents stored, its axes are permuted so that axis i becomes what was axis
+// perm[i]. Neighbours that stay together are one axis. It is false where no
+// permutation of axes does it.
+func Between(from, to Order, dims []int) (stored, perm []int, ok bool) {
+	f1, p1 := from.Factors(dims)
+	f2, p2 := to.Factors(dims)
+	f, p, _, ok := refine(f1, p1, f2)
+	if !ok {
+		return nil, nil, false
+	}
+	g, q, _, ok := refine(f2, p2, f)
+	if !ok || !slices.Equal(f, g) {
+		return nil, nil, false
+	}
+	for _, i := range p {
+		stored = append(stored, f[i])
+	}
+	for _, i := range q {
+		perm = append(perm, slices.Index(p, i))
+	}
+	stored, perm = normal(stored, perm)
+	return stored, perm, true
+}
