@@ -22,6 +22,9 @@ type product struct {
 	m       int
 	scale   float64
 	bias    []float32
+	eight   *eight // in int8: weights of these scales, and a bias of int32
+	scales  []float32
+	bias8   int
 }
 
 // operand is input 0 of a product, and the shuffle of its last axis that the
@@ -39,11 +42,11 @@ func emitGemm(x *exporter, n *ir.Node) error {
 	if err := float(n); err != nil {
 		return err
 	}
-	if n.In[1].Const() == nil {
-		return errors.New("weights that are computed at run time")
-	}
 	if n.Attrs.Bool("transA") {
 		return errors.New("transA")
+	}
+	if p, err := x.product8(n, n.Attrs.Bool("transB")); p != nil || err != nil {
+		return x.dense8(p, err)
 	}
 	wt, err := weightsOf(n, 1)
 	if err != nil {
@@ -101,7 +104,7 @@ func swapped(inner map[int]layout.Shuffle) map[int]layout.Shuffle {
 
 // vectorOf is a constant that adds one number to each of m columns.
 func vectorOf(v *ir.Value, m int) ([]float32, bool) {
-	c := v.Const()
+	c := known(v)
 	if c == nil || c.DType != dtype.F32 {
 		return nil, false
 	}
@@ -129,7 +132,10 @@ func emitMatMul(x *exporter, n *ir.Node) error {
 	if err := float(n); err != nil {
 		return err
 	}
-	c := n.In[1].Const()
+	if p, err := x.product8(n, false); p != nil || err != nil {
+		return x.dense8(p, err)
+	}
+	c := known(n.In[1])
 	if c == nil || len(c.Dims) != 2 || n.In[0].Type.Rank() < 2 {
 		return x.batchMatMul(n)
 	}
@@ -163,6 +169,59 @@ func (x *exporter) dense(n *ir.Node, p product) error {
 		return err
 	}
 	return x.fullyConnected(p, act, out)
+}
+
+// product8 is n in int8, nil if it is not one of those.
+func (x *exporter) product8(n *ir.Node, trans bool) (*product, error) {
+	axis := 1
+	if trans {
+		axis = 0
+	}
+	w, scales, ok := weights8(n.In[1], axis)
+	q := x.bytesOf(n.In[0])
+	if !ok || q == nil || w.Rank() != 2 || n.Is("Gemm") && (n.Attrs.Float("alpha") != 1 || n.Attrs.Float("beta") != 1) || x.a.In(n, 0).Perm != nil || x.plan8(n, 0) == nil {
+		return nil, nil
+	}
+	p := &product{weights: w, name: n.In[1].Name, m: w.Dim(axis), scales: scales}
+	var b *ir.Value
+	if n.Is("Gemm") && len(n.In) > 2 {
+		b = n.In[2]
+	}
+	if p.bias8, ok = x.bias8(b, p.m, q.scale[0], scales); !ok {
+		return nil, nil
+	}
+	var err error
+	if p.eight, err = x.inEight(n, 0); p.eight == nil || err != nil {
+		return nil, err
+	}
+	p.in = p.eight.in[0]
+	inner := x.a.In(n, 0).Inner
+	p.order = layout.Order{Perm: []int{1, 0}, Inner: swapped(inner)}
+	if trans {
+		p.order = layout.Order{Inner: inner}
+	}
+	return p, nil
+}
+
+func (x *exporter) dense8(p *product, err error) error {
+	if err != nil {
+		return err
+	}
+	w, err := x.filter(p.name, p.weights, p.scales, p.order, 0)
+	if err != nil {
+		return err
+	}
+	out, err := x.define(p.eight.out)
+	if err != nil {
+		return err
+	}
+	keep := len(x.tensors[out].dims) > 2
+	version := 4
+	if keep {
+		version = 5
+	}
+	x.op(opFullyConnected, version, fcOptions(keep, p.eight.act), []int{p.in, w, p.bias8}, out)
+	return nil
 }
 
 func (x *exporter) fullyConnected(p product, act, out int) error {

@@ -18,14 +18,14 @@ func (x *exporter) aligned(n *ir.Node, i int) (int, error) {
 	want := x.a.Out(n.Out[0])
 	rank := n.Out[0].Type.Rank()
 	r := v.Type.Rank()
-	if r == rank && v.Const() == nil {
+	if r == rank && known(v) == nil {
 		return x.in(n, i)
 	}
 	dims := make([]int, rank)
 	for k := range dims {
 		dims[k] = 1
 	}
-	if c := v.Const(); c != nil {
+	if c := known(v); c != nil {
 		copy(dims[rank-r:], c.Dims)
 		t, err := c.Tensor()
 		if err != nil {
@@ -91,6 +91,9 @@ func pairwise(c code) func(x *exporter, n *ir.Node) error {
 		if len(n.In) > 1 && n.In[1].Type.DType != n.In[0].Type.DType {
 			return errors.New("operands of different types")
 		}
+		if ok, err := x.pair8(n, c); ok || err != nil {
+			return err
+		}
 		var ids []int
 		for i := range n.In {
 			id, err := x.aligned(n, i)
@@ -123,9 +126,34 @@ func pairwise(c code) func(x *exporter, n *ir.Node) error {
 	}
 }
 
+// pair8 writes ADD, SUB or MUL of two operands of the result's rank in int8.
+func (x *exporter) pair8(n *ir.Node, c code) (bool, error) {
+	if c != opAdd && c != opSub && c != opMul || len(n.In) != 2 {
+		return false, nil
+	}
+	for _, v := range n.In {
+		if v.Type.Rank() != n.Out[0].Type.Rank() {
+			return false, nil
+		}
+	}
+	e, err := x.inEight(n, 0, 1)
+	if e == nil || err != nil {
+		return false, err
+	}
+	out, err := x.define(e.out)
+	if err != nil {
+		return true, err
+	}
+	x.op(c, 2, binaryOptions(c, e.act), e.in, out)
+	return true, nil
+}
+
 func unary(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
 		if err := numeric(n, dtype.F32); err != nil {
+			return err
+		}
+		if ok, err := x.table8(n, c); ok || err != nil {
 			return err
 		}
 		return x.chain(n, func(in, out int) error {
@@ -133,6 +161,33 @@ func unary(c code) func(x *exporter, n *ir.Node) error {
 			return nil
 		})
 	}
+}
+
+// table8 writes an activation in int8 where the steps of its result are those
+// that the builtin has.
+func (x *exporter) table8(n *ir.Node, c code) (bool, error) {
+	u := n.Out[0].Uses()
+	if c != opLogistic && c != opTanh || len(u) != 1 || !u[0].Node.Is("QuantizeLinear") {
+		return false, nil
+	}
+	q := x.q8[u[0].Node.Out[0]]
+	want := &quant{scale: []float32{1.0 / 256}, zero: []int64{-128}}
+	if c == opTanh {
+		want = &quant{scale: []float32{1.0 / 128}, zero: []int64{0}}
+	}
+	if q == nil || !q.same(want) {
+		return false, nil
+	}
+	e, err := x.inEight(n, 0)
+	if e == nil || err != nil {
+		return false, err
+	}
+	out, err := x.define(e.out)
+	if err != nil {
+		return true, err
+	}
+	x.op(c, 2, options{}, e.in, out)
+	return true, nil
 }
 
 // chain gives the operand and the result of a node with one of each.
@@ -321,7 +376,7 @@ func emitPRelu(x *exporter, n *ir.Node) error {
 		return err
 	}
 	// The slope has the operand's axes but the batch.
-	if t := x.tensors[slope]; n.In[1].Const() != nil && len(t.dims) > 1 && t.dims[0] == 1 {
+	if t := x.tensors[slope]; known(n.In[1]) != nil && len(t.dims) > 1 && t.dims[0] == 1 {
 		slope = x.constantView(slope, t.dims[1:])
 	}
 	out, err := x.define(n.Out[0])

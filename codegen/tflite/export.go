@@ -53,6 +53,10 @@ type Port struct {
 	Perm []int // stored axis i is the module's axis Perm[i]; nil: as in the module
 }
 
+// Unwanted are passes that make groups for our own runtime, which Export would
+// open again; some of them say quantized operators in a form that is lost then.
+func Unwanted() []string { return []string{"fuse-qgroup", "fuse-epilogue", "fuse-eltwise"} }
+
 // Export writes the entry function of m, whose module is left as it is, as one
 // subgraph with the signature "serving_default". Names of inputs and outputs
 // are kept. Equal modules give equal bytes.
@@ -129,6 +133,7 @@ func (x *exporter) prepare() error {
 	if err := x.faults.Err(); err != nil {
 		return err
 	}
+	x.findQuants()
 	x.a = layout.Solve(f, layout.Costs{
 		Rule: func(n *ir.Node) layout.Rule {
 			if r := builtins[n.OpName()].rule; r != nil {

@@ -40,6 +40,7 @@ type exporter struct {
 	node    *ir.Node          // being written
 	why     string            // reason of transposes outside nodes
 	moved   []Transpose
+	q8      map[*ir.Value]*quant // values that are bytes
 }
 
 // tens is one tensor of the file.
@@ -72,7 +73,7 @@ type opcode struct {
 
 func newExporter(m *ir.Module, opt Options) *exporter {
 	return &exporter{opt: opt, m: m, f: m.Main(), buffers: [][]byte{nil}, written: map[*ir.Value]int{}, copies: map[string]int{},
-		data: map[[32]byte]int{}, names: map[string]bool{}, done: map[*ir.Node]bool{}, source: map[int]int{}}
+		data: map[[32]byte]int{}, names: map[string]bool{}, done: map[*ir.Node]bool{}, source: map[int]int{}, q8: map[*ir.Value]*quant{}}
 }
 
 func (t *tens) table() *table {
@@ -121,10 +122,15 @@ func (x *exporter) define(v *ir.Value) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("%q has extents that are not fixed: %s", v.Name, v.Type)
 	}
-	if _, ok := typeOf(v.Type.DType); !ok {
+	dt := v.Type.DType
+	if x.q8[v] != nil {
+		dt = dtype.I8
+	}
+	if _, ok := typeOf(dt); !ok {
 		return 0, fmt.Errorf("%q is of type %s, which TensorFlow Lite does not have", v.Name, v.Type.DType)
 	}
-	id := x.tensor(v.Name, v.Type.DType, x.a.Out(v).Dims(dims))
+	id := x.tensor(v.Name, dt, x.a.Out(v).Dims(dims))
+	x.tensors[id].q = x.q8[v]
 	x.written[v] = id
 	return id, nil
 }
@@ -200,11 +206,22 @@ func (x *exporter) in(n *ir.Node, i int) (int, error) {
 
 // value is v stored as o says.
 func (x *exporter) value(v *ir.Value, o layout.Order) (int, error) {
-	if c := v.Const(); c != nil {
-		return x.payload(v, o)
+	if c := known(v); c != nil {
+		return x.payload(v, c, o)
 	}
 	dims, _ := layout.Extents(v)
 	id, ok := x.written[v]
+	if d := v.Node; !ok && d.Is("DequantizeLinear") {
+		in, err := x.value8(d.Out[0], x.a.In(d, 0))
+		if err != nil {
+			return 0, err
+		}
+		if id, err = x.define(v); err != nil {
+			return 0, err
+		}
+		x.op(opDequantize, 2, opts(38), []int{in}, id)
+		ok = true
+	}
 	if !ok {
 		return 0, diag.New(diag.Internal, "%q is read before it is written", v.Name)
 	}
@@ -289,8 +306,8 @@ func versionOf(d dtype.DType, float, eight int) int {
 }
 
 // payload is a constant, stored as o says.
-func (x *exporter) payload(v *ir.Value, o layout.Order) (int, error) {
-	t, err := v.Const().Tensor()
+func (x *exporter) payload(v *ir.Value, c *ir.Const, o layout.Order) (int, error) {
+	t, err := c.Tensor()
 	if err != nil {
 		return 0, err
 	}

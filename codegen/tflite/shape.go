@@ -18,6 +18,13 @@ func (x *exporter) storedAxis(v *ir.Value, a int) int {
 
 // emitView changes extents; where an order goes through, nothing moves.
 func emitView(x *exporter, n *ir.Node) error {
+	if ok, err := x.moved8(n, func(in, out int) error {
+		d := x.tensors[out].dims
+		x.op(opReshape, 1, reshapeOptions(d), []int{in, x.ints("shape", d...)}, out)
+		return nil
+	}); ok || err != nil {
+		return err
+	}
 	in, err := x.in(n, 0)
 	if err != nil {
 		return err
@@ -312,13 +319,8 @@ func global(c code) func(x *exporter, n *ir.Node) error {
 }
 
 func (x *exporter) reduced(n *ir.Node, c code, axes []int, keep bool) error {
-	in, err := x.in(n, 0)
-	if err != nil {
-		return err
-	}
 	if len(axes) == 0 {
-		x.written[n.Out[0]] = in
-		return nil
+		return emitSame(x, n)
 	}
 	o := x.a.In(n, 0)
 	at := make([]int, len(axes))
@@ -326,11 +328,39 @@ func (x *exporter) reduced(n *ir.Node, c code, axes []int, keep bool) error {
 		at[i] = o.Stored(n.In[0].Type.Rank(), a)
 	}
 	slices.Sort(at)
+	if c == opMean {
+		if e, err := x.inEight(n, 0); e != nil || err != nil {
+			return x.mean8(e, at, keep, err)
+		}
+	}
+	in, err := x.in(n, 0)
+	if err != nil {
+		return err
+	}
 	out, err := x.define(n.Out[0])
 	if err != nil {
 		return err
 	}
 	x.op(c, 1, reduceOptions(keep), []int{in, x.ints("axes", at...)}, out)
+	return nil
+}
+
+func (x *exporter) mean8(e *eight, axes []int, keep bool, err error) error {
+	if err != nil {
+		return err
+	}
+	out, err := x.define(e.out)
+	if err != nil {
+		return err
+	}
+	to := out
+	if e.act != actNone {
+		to = x.like(out, "_mean", x.tensors[out].dims)
+	}
+	x.op(opMean, 2, reduceOptions(keep), []int{e.in[0], x.ints("axes", axes...)}, to)
+	if to != out {
+		x.op(opRelu, 2, options{}, []int{to}, out)
+	}
 	return nil
 }
 

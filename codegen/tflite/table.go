@@ -24,6 +24,9 @@ var builtins = map[string]builtin{
 	"GlobalMaxPool":     {anyOrder, global(opReduceMax)},
 	"Resize":            {last, emitResize},
 
+	"QuantizeLinear":   {quantRule, emitQuantize},
+	"DequantizeLinear": {quantRule, emitDequantize},
+
 	"Gemm":   {take, emitGemm},
 	"MatMul": {take, emitMatMul},
 
@@ -114,7 +117,7 @@ func view(n *ir.Node) layout.Rule { return layout.Rule{Class: layout.ClassView, 
 // take is for products with constant weights, whose rows can follow any order
 // of a flattened operand.
 func take(n *ir.Node) layout.Rule {
-	if n.In[0].Type.Rank() == 2 && n.In[1].Const() != nil && n.Attrs.Int("transA") == 0 {
+	if n.In[0].Type.Rank() == 2 && known(n.In[1]) != nil && n.Attrs.Int("transA") == 0 {
 		return layout.Rule{Class: layout.ClassTake, Data: []int{0}}
 	}
 	return layout.Rule{}

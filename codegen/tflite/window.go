@@ -131,7 +131,7 @@ func (x *exporter) windowOut(v *ir.Value, w *window) (id int, close func(), err 
 }
 
 func weightsOf(n *ir.Node, i int) (tensor.Tensor, error) {
-	c := n.In[i].Const()
+	c := known(n.In[i])
 	if c == nil {
 		return tensor.Tensor{}, errors.New("weights that are computed at run time")
 	}
@@ -145,72 +145,137 @@ func float(n *ir.Node) error {
 	return nil
 }
 
+// conv is a convolution about to be written.
+type conv struct {
+	in, bias int
+	weights  tensor.Tensor
+	scale    []float32 // of int8 weights
+	out      *ir.Value
+	act      int
+	eight    bool
+}
+
 func emitConv(x *exporter, n *ir.Node) error {
 	if err := float(n); err != nil {
 		return err
 	}
-	wt, err := weightsOf(n, 1)
+	c, err := x.conv8(n)
 	if err != nil {
 		return err
 	}
+	if c == nil {
+		if c, err = x.conv32(n); err != nil {
+			return err
+		}
+	}
 	xd, _ := layout.Extents(n.In[0])
 	yd, _ := layout.Extents(n.Out[0])
-	wd := wt.Dims()
+	wd := c.weights.Dims()
 	w, err := windowOf(n, xd, yd, wd[2:])
 	if err != nil {
 		return err
 	}
-	id, err := x.in(n, 0)
-	if err != nil {
-		return err
-	}
-	id = x.square(id, &w)
+	id := x.square(c.in, &w)
 	pad, ok := w.padding()
 	if !ok {
 		id, pad = x.padded(id, &w, 0), padValid
 	}
-	bias, err := x.bias(n, 2, wd[0])
-	if err != nil {
-		return err
-	}
-	v, act := x.absorb(n.Out[0])
-	out, close, err := x.windowOut(v, &w)
+	out, close, err := x.windowOut(c.out, &w)
 	if err != nil {
 		return err
 	}
 	if w.one {
 		wd = []int{wd[0], wd[1], 1, wd[2]}
 	}
-	flat, err := wt.View(wd...)
+	flat, err := c.weights.View(wd...)
 	if err != nil {
 		return err
 	}
-	name := n.In[1].Name
 	if g := n.Attrs.Int("group"); g == xd[1] && wd[1] == 1 {
-		b, err := rearrange(flat, layout.Order{Perm: []int{1, 2, 3, 0}})
+		f, err := x.filter(n.In[1].Name, flat, c.scale, layout.Order{Perm: []int{1, 2, 3, 0}}, 3)
 		if err != nil {
 			return err
 		}
-		f := x.constant(name, dtype.F32, []int{1, wd[2], wd[3], wd[0]}, b)
 		version := 1
-		if w.d != [2]int{1, 1} {
+		switch {
+		case c.eight:
+			version = 3
+		case w.d != [2]int{1, 1}:
 			version = 2
 		}
-		x.op(opDepthwiseConv, version, depthwiseOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], wd[0]/g, act), []int{id, f, bias}, out)
+		x.op(opDepthwiseConv, version, depthwiseOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], wd[0]/g, c.act), []int{id, f, c.bias}, out)
 	} else {
-		b, err := rearrange(flat, layout.Order{Perm: []int{0, 2, 3, 1}})
+		f, err := x.filter(n.In[1].Name, flat, c.scale, layout.Order{Perm: []int{0, 2, 3, 1}}, 0)
 		if err != nil {
 			return err
 		}
-		f := x.constant(name, dtype.F32, []int{wd[0], wd[2], wd[3], wd[1]}, b)
-		version := 1
+		version := versionOf(flat.DType(), 1, 3)
 		if g > 1 {
 			version = 6
 		}
-		x.op(opConv, version, convOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], act), []int{id, f, bias}, out)
+		x.op(opConv, version, convOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], c.act), []int{id, f, c.bias}, out)
 	}
 	close()
 	return nil
+}
+
+// filter is a weight tensor, stored as o says, whose scales, if it has some,
+// lie along stored axis axis.
+func (x *exporter) filter(name string, t tensor.Tensor, scale []float32, o layout.Order, axis int) (int, error) {
+	if scale != nil {
+		return x.bytes8(name, t, &quant{scale: scale, zero: make([]int64, len(scale)), axis: axis}, o)
+	}
+	b, err := rearrange(t, o)
+	if err != nil {
+		return 0, err
+	}
+	return x.constant(name, t.DType(), o.Dims(t.Dims()), b), nil
+}
+
+func (x *exporter) conv32(n *ir.Node) (*conv, error) {
+	c := &conv{}
+	var err error
+	if c.weights, err = weightsOf(n, 1); err != nil {
+		return nil, err
+	}
+	if c.in, err = x.in(n, 0); err != nil {
+		return nil, err
+	}
+	if c.bias, err = x.bias(n, 2, c.weights.Dim(0)); err != nil {
+		return nil, err
+	}
+	c.out, c.act = x.absorb(n.Out[0])
+	return c, nil
+}
+
+// conv8 is the convolution in int8, nil if it is not one of those.
+func (x *exporter) conv8(n *ir.Node) (*conv, error) {
+	w, scale, ok := weights8(n.In[1], 0)
+	if g := n.Attrs.Int("group"); !ok || g > 1 && w.Dim(1) != 1 {
+		return nil, nil
+	}
+	q := x.bytesOf(n.In[0])
+	if q == nil || x.plan8(n, 0) == nil {
+		return nil, nil
+	}
+	var b *ir.Value
+	if len(n.In) > 2 {
+		b = n.In[2]
+	}
+	if len(scale) == 1 { // one for each channel, which every kernel takes
+		for range w.Dim(0) - 1 {
+			scale = append(scale, scale[0])
+		}
+	}
+	bias, ok := x.bias8(b, w.Dim(0), q.scale[0], scale)
+	if !ok {
+		return nil, nil
+	}
+	e, err := x.inEight(n, 0)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	return &conv{in: e.in[0], bias: bias, weights: w, scale: scale, out: e.out, act: e.act, eight: true}, nil
 }
 
 // bias is input i as a vector of m, zeros if it is absent.
@@ -218,10 +283,11 @@ func (x *exporter) bias(n *ir.Node, i, m int) (int, error) {
 	if i >= len(n.In) || n.In[i] == nil {
 		return x.constant("zeros", dtype.F32, []int{m}, make([]byte, 4*m)), nil
 	}
-	if n.In[i].Const() == nil {
+	c := known(n.In[i])
+	if c == nil {
 		return 0, errors.New("a bias that is computed at run time")
 	}
-	return x.payload(n.In[i], layout.Plain())
+	return x.payload(n.In[i], c, layout.Plain())
 }
 
 func emitConvTranspose(x *exporter, n *ir.Node) error {
@@ -363,7 +429,28 @@ func (x *exporter) squareOr(id int, w *window, err error) int {
 	return x.square(id, w)
 }
 
+// pool8 writes a pool without padding, or with SAME, in int8.
+func (x *exporter) pool8(n *ir.Node, c code) (bool, error) {
+	xd, _ := layout.Extents(n.In[0])
+	yd, _ := layout.Extents(n.Out[0])
+	w, err := windowOf(n, xd, yd, kernelShape(n))
+	if err != nil || w.one || w.d != [2]int{1, 1} || len(n.Out) > 1 && n.Out[1] != nil {
+		return false, nil
+	}
+	pad, ok := w.padding()
+	if !ok || c == opAveragePool && pad != padValid && n.Attrs.Bool("count_include_pad") {
+		return false, nil
+	}
+	return x.moved8(n, func(in, out int) error {
+		x.op(c, 2, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{in}, out)
+		return nil
+	})
+}
+
 func emitMaxPool(x *exporter, n *ir.Node) error {
+	if ok, err := x.pool8(n, opMaxPool); ok || err != nil {
+		return err
+	}
 	id, w, err := x.pool(n)
 	if err != nil {
 		return err
@@ -386,6 +473,9 @@ func emitMaxPool(x *exporter, n *ir.Node) error {
 // counts it is put in first; where it is neither counted nor what SAME says,
 // the mean over zeros is scaled by a mask.
 func emitAveragePool(x *exporter, n *ir.Node) error {
+	if ok, err := x.pool8(n, opAveragePool); ok || err != nil {
+		return err
+	}
 	id, w, err := x.pool(n)
 	if err != nil {
 		return err

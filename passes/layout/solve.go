@@ -377,8 +377,17 @@ func (s *solver) cost(v *ir.Value) {
 		return
 	}
 	w := s.write[v]
-	cost := weight(dims)
-	differ := func(a, b Order) bool { return !SameMemory(a, b, dims) }
+	differ := func(a, b Order) bool { return !a.Equal(b, len(dims)) }
+	price := func(a, b Order) int64 {
+		switch {
+		case !differ(a, b):
+			return 0
+		case SameMemory(a, b, dims):
+			return 64 // new extents, nothing moves
+		}
+		return weight(dims)
+	}
+	cost := price(w.order[0], w.order[1])
 	// Readers share one copy in each order of the writer's.
 	need := [2]int{-1, -1}
 	for _, r := range s.reads[v] {
@@ -398,7 +407,7 @@ func (s *solver) cost(v *ir.Value) {
 			}
 			s.wants(r.choice, eq, need[k], k)
 		}
-		s.foreign(w, r.choice, cost, differ)
+		s.foreign(w, r.choice, price, differ)
 	}
 }
 
@@ -422,7 +431,7 @@ func (s *solver) wants(r choice, eq [2]bool, t, k int) {
 }
 
 // foreign adds the cost of a reader whose orders are not the writer's.
-func (s *solver) foreign(w, r choice, cost int64, differ func(a, b Order) bool) {
+func (s *solver) foreign(w, r choice, price func(a, b Order) int64, differ func(a, b Order) bool) {
 	in := func(o Order) bool { return !differ(o, w.order[0]) || !differ(o, w.order[1]) }
 	aligned := !differ(r.order[0], w.order[0]) && !differ(r.order[1], w.order[1])
 	if aligned || in(r.order[0]) && in(r.order[1]) && !differ(r.order[0], r.order[1]) {
@@ -431,9 +440,7 @@ func (s *solver) foreign(w, r choice, cost int64, differ func(a, b Order) bool) 
 	var c [2][2]int64
 	for x := range 2 {
 		for y := range 2 {
-			if differ(w.order[x], r.order[y]) {
-				c[x][y] = cost
-			}
+			c[x][y] = price(w.order[x], r.order[y])
 		}
 	}
 	// What wants told already is taken away.

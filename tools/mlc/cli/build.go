@@ -62,6 +62,9 @@ func (a *app) build() *cobra.Command {
 		if kind != "mlc" {
 			o.Stop = passes.Optimized
 		}
+		if kind == "tflite" {
+			o.Off = append(o.Off, tflite.Unwanted()...)
+		}
 		if out == "" {
 			out = outName(args[0], kind)
 		}

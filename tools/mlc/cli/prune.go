@@ -13,6 +13,7 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/codegen/tflite"
 	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/frontend/train"
 	"github.com/mlc-go/mlc/ir"
@@ -292,7 +293,7 @@ func (a *app) emitModule(c *cobra.Command, w io.WriteSeeker, m *ir.Module, kind 
 	case "mir":
 		return text.Print(w, m)
 	case "tflite":
-		o.Stop = passes.Optimized
+		o.Stop, o.Off = passes.Optimized, append(o.Off, tflite.Unwanted()...)
 	}
 	o.Bind.Dims, o.Bind.Shapes = nil, nil // bound already
 	art, err := codegen.Build(c.Context(), codegen.Graph(m), o)
