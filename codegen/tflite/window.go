@@ -441,6 +441,9 @@ func (x *exporter) pool8(n *ir.Node, c code) (bool, error) {
 	if !ok || c == opAveragePool && pad != padValid && n.Attrs.Bool("count_include_pad") {
 		return false, nil
 	}
+	if e := x.plan8(n, 0); c == opAveragePool && e != nil && !x.q8[e.out].same(x.bytesOf(n.In[0])) {
+		return false, nil // a mean in the operand's steps would be rounded twice
+	}
 	return x.moved8(n, func(in, out int) error {
 		x.op(c, 2, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{in}, out)
 		return nil
