@@ -182,7 +182,7 @@ func (x *exporter) fail(n *ir.Node, err error) {
 // emit writes parameters, nodes and results.
 func (x *exporter) emit() error {
 	for _, p := range x.f.Params {
-		id, err := x.define(p)
+		id, err := x.enter(p)
 		if err != nil {
 			return diag.At(fmt.Sprintf("input %q", p.Name), "", diag.Unsupported, err)
 		}
@@ -218,6 +218,7 @@ func (x *exporter) emit() error {
 		if err != nil {
 			return diag.At(fmt.Sprintf("output %q", r.Name), "", diag.Unsupported, err)
 		}
+		id = x.leave(r.Value, id)
 		if seen[id] || r.Value.Const() != nil {
 			t := x.tensors[id]
 			id = x.reshape(id, t.dims)

@@ -61,6 +61,47 @@ func quantOf(n *ir.Node) *quant {
 	return q
 }
 
+// quantOf8 is what a DequantizeLinear of bytes with one scale says, else nil.
+func quantOf8(n *ir.Node) *quant {
+	if !n.Is("DequantizeLinear") || n.In[0].Type.DType == dtype.I32 {
+		return nil
+	}
+	if q := quantOf(n); q != nil && len(q.scale) == 1 {
+		return q
+	}
+	return nil
+}
+
+// unsigned is how uint8 says what q says of int8.
+func (q *quant) unsigned() *quant { return &quant{scale: q.scale, zero: []int64{q.zero[0] + 128}} }
+
+// enter makes the tensor of a parameter. The bytes of a file's inside are
+// int8, and uint8 ones are converted behind the entry.
+func (x *exporter) enter(p *ir.Value) (int, error) {
+	id, err := x.define(p)
+	if err != nil || x.q8[p] == nil || p.Type.DType != dtype.U8 {
+		return id, err
+	}
+	t := x.tensors[id]
+	in := x.like(id, "_i8", t.dims)
+	t.dt, t.q = dtype.U8, t.q.unsigned()
+	x.op(opQuantize, 2, opts(89), []int{id}, in)
+	x.written[p] = in
+	return id, nil
+}
+
+// leave is the tensor of a result, uint8 again where it was.
+func (x *exporter) leave(v *ir.Value, id int) int {
+	t := x.tensors[id]
+	if v.Type.DType != dtype.U8 || t.dt != dtype.I8 {
+		return id
+	}
+	out := x.like(id, "_u8", t.dims)
+	x.tensors[out].dt, x.tensors[out].q = dtype.U8, t.q.unsigned()
+	x.op(opQuantize, 2, opts(89), []int{id}, out)
+	return out
+}
+
 func (q *quant) same(o *quant) bool {
 	return slices.Equal(q.scale, o.scale) && slices.Equal(q.zero, o.zero)
 }
@@ -75,6 +116,13 @@ func quantRule(n *ir.Node) layout.Rule {
 
 // findQuants notes which values are bytes with a meaning.
 func (x *exporter) findQuants() {
+	for _, p := range x.f.Params {
+		for _, u := range p.Uses() {
+			if q := quantOf8(u.Node); q != nil && u.Index == 0 {
+				x.q8[p] = q
+			}
+		}
+	}
 	for _, n := range x.f.Nodes {
 		switch n.OpName() {
 		case "QuantizeLinear":

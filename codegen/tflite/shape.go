@@ -257,6 +257,12 @@ func emitPad(x *exporter, n *ir.Node) error {
 		}
 		x.padOp(in, out, list, f)
 	case "reflect":
+		dims, _ := layout.Extents(n.In[0])
+		for a, d := range dims {
+			if max(begin[a], end[a]) >= d {
+				return fmt.Errorf("reflect pads of %d and %d of an extent of %d (supported: below it)", begin[a], end[a], d)
+			}
+		}
 		var b []byte
 		for _, p := range list {
 			b = append(b, byte(p), byte(p>>8), byte(p>>16), byte(p>>24))
