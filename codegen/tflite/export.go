@@ -232,6 +232,7 @@ func (x *exporter) emit() error {
 
 // file is the whole container.
 func (x *exporter) file() ([]byte, error) {
+	x.sweep()
 	total := 0
 	for _, b := range x.buffers {
 		total += len(b)

@@ -191,7 +191,7 @@ func emitConv(x *exporter, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	if g := n.Attrs.Int("group"); g == xd[1] && wd[1] == 1 {
+	if g := n.Attrs.Int("group"); g > 1 && g == xd[1] {
 		f, err := x.filter(n.In[1].Name, flat, c.scale, layout.Order{Perm: []int{1, 2, 3, 0}}, 3)
 		if err != nil {
 			return err

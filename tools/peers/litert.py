@@ -31,13 +31,7 @@ from onnx import numpy_helper
 
 BAR = 1e-4
 MODELS = ["mnist-cntk-8", "blazeface-front-128", "kws_ds_cnn_float", "oww-hello-deepa", "cyclone-unet", "dtln-1"]
-DIMS = {
-    "cyclone-unet": ["N=1"],
-    "kws_ds_cnn_float": ["N=1"],
-    "oww-embedding": ["unk__314=1"],
-    "der-oww-embedding-qdq": ["unk__314=1"],
-    "basic-pitch-nmp": ["unk__749=1"],
-}
+
 
 
 def number(path):
@@ -78,10 +72,10 @@ def prepare(folder, name, shared):
     return None
 
 
-def export(mlc, d, name, io):
+def export(mlc, d, io, feed):
     args = [mlc, "build", f"{d}/model.onnx", "-o", f"{d}/model.tflite", "--tflite-io", io, "--json"]
-    for s in DIMS.get(name, []):
-        args += ["--dim", s]
+    for k, v in feed.items():
+        args += ["--shape", f"{k}=" + ",".join(map(str, v.shape))]
     p = subprocess.run(args, capture_output=True, text=True)
     if p.returncode:
         raise AssertionError(p.stderr.strip())
@@ -181,8 +175,11 @@ def main():
         d = f"{o.dir}/{name}"
         for io in o.io.split(",") if o.mlc else ["as it is"]:
             try:
-                rep = export(o.mlc, d, name, io) if o.mlc else {"transposes": [], "inputs": [], "outputs": []}
-                sets = keywords(extra) if extra else recorded(d, names(f"{d}/model.onnx"))
+                order = names(f"{d}/model.onnx")
+                sets = keywords(extra) if extra else recorded(d, order)
+                rep = {"transposes": [], "inputs": [], "outputs": []}
+                if o.mlc:
+                    rep = export(o.mlc, d, io, next(sets(*order))[0])
                 worst = compare(f"{d}/model.tflite", sets, rep["inputs"] + rep["outputs"])
                 print(f"ok    {name} {io}: {worst:.2g} of the largest output, {len(rep['transposes'])} transposes")
             except Exception as e:  # report every model
