@@ -50,6 +50,10 @@ func emitLSTM(x *exporter, n *ir.Node) error {
 			continue
 		}
 		parts, axis := [][]int{l.ys, l.hs, l.cs}[k], []int{1, 0, 0}[k]
+		if len(parts) == 1 {
+			x.written[v] = parts[0]
+			continue
+		}
 		out, err := x.define(v)
 		if err != nil {
 			return err

@@ -109,6 +109,7 @@ func Solve(f *ir.Func, c Costs) *Assignment {
 type choice struct {
 	v     int
 	order [2]Order
+	pin   int // 1 + the label that it has, 0: free
 }
 
 type reader struct {
@@ -125,9 +126,9 @@ type solver struct {
 }
 
 // fixed is a choice that is none.
-func (s *solver) fixed(o Order) choice { return choice{0, [2]Order{o, o}} }
+func (s *solver) fixed(o Order) choice { return choice{order: [2]Order{o, o}} }
 
-func (s *solver) free(o [2]Order) choice { return choice{s.g.node(), o} }
+func (s *solver) free(o [2]Order) choice { return choice{v: s.g.node(), order: o} }
 
 // pinned is a free choice with the outcome o, so that who reads the value may
 // choose.
@@ -135,10 +136,12 @@ func (s *solver) pinned(v *ir.Value, o Order) choice {
 	if o.Equal(Plain(), rankOf(v)) {
 		c := s.free([2]Order{Plain(), ChannelsLast(rankOf(v))})
 		s.g.arc(c.v, 1, infinite)
+		c.pin = 1
 		return c
 	}
 	c := s.free([2]Order{Plain(), o})
 	s.g.arc(0, c.v, infinite)
+	c.pin = 2
 	return c
 }
 
@@ -322,8 +325,19 @@ func (s *solver) move(n *ir.Node, r Rule) bool {
 	}
 	c := s.free(frame)
 	s.others(n, Rule{Data: []int{0}})
+	if pin := s.write[in].pin; pin > 0 && r.Class == ClassMove && !moved[0].Equal(Plain(), len(to)) && !moved[1].Equal(Plain(), len(to)) {
+		// The operand's order is known: the other choice is to move the
+		// elements as the node says.
+		c.order = [2]Order{frame[pin-1], frame[pin-1]}
+		moved[2-pin] = Plain()
+		if pin == 1 {
+			s.g.arc(c.v, 1, weight(to))
+		} else {
+			s.g.arc(0, c.v, weight(to))
+		}
+	}
 	s.read(n, 0, c)
-	s.define(out, choice{c.v, moved})
+	s.define(out, choice{v: c.v, order: moved})
 	return true
 }
 
