@@ -32,6 +32,13 @@ const (
 	opSoftmax           code = 25
 	opTanh              code = 28
 	opPad               code = 34
+	opGather            code = 36
+	opLess              code = 58
+	opGreater           code = 61
+	opGreaterEqual      code = 62
+	opLessEqual         code = 63
+	opEqual             code = 71
+	opSelectV2          code = 123
 	opTranspose         code = 39
 	opMean              code = 40
 	opSub               code = 41
@@ -76,6 +83,7 @@ const (
 )
 
 var codeNames = map[code]string{
+	opGather: "GATHER", opLess: "LESS", opGreater: "GREATER", opGreaterEqual: "GREATER_EQUAL", opLessEqual: "LESS_EQUAL", opEqual: "EQUAL", opSelectV2: "SELECT_V2",
 	opAdd: "ADD", opAveragePool: "AVERAGE_POOL_2D", opConcatenation: "CONCATENATION", opConv: "CONV_2D",
 	opDepthwiseConv: "DEPTHWISE_CONV_2D", opDequantize: "DEQUANTIZE", opFloor: "FLOOR",
 	opFullyConnected: "FULLY_CONNECTED", opLogistic: "LOGISTIC", opMaxPool: "MAX_POOL_2D", opMul: "MUL", opRelu: "RELU",

@@ -64,6 +64,14 @@ var builtins = map[string]builtin{
 	"Dropout":     {whole, emitSame},
 	"Cast":        {whole, emitCast},
 
+	"Equal":          {anyOf, compare(opEqual, 53)},
+	"Less":           {anyOf, compare(opLess, 41)},
+	"LessOrEqual":    {anyOf, compare(opLessEqual, 45)},
+	"Greater":        {anyOf, compare(opGreater, 43)},
+	"GreaterOrEqual": {anyOf, compare(opGreaterEqual, 44)},
+	"Where":          {anyOf, emitWhere},
+	"Gather":         {gatherRule, emitGather},
+
 	"Softmax":    {softmaxRule, emitSoftmax(opSoftmax)},
 	"LogSoftmax": {softmaxRule, emitSoftmax(opLogSoftmax)},
 	"Concat":     {anyOrder, emitConcat},
@@ -110,6 +118,11 @@ func anyOrder(n *ir.Node) layout.Rule {
 		r.Data = operands(n)
 	}
 	return r
+}
+
+// anyOf is for elementwise operators of several operands.
+func anyOf(n *ir.Node) layout.Rule {
+	return layout.Rule{Class: layout.ClassAny, Data: operands(n)}
 }
 
 func view(n *ir.Node) layout.Rule { return layout.Rule{Class: layout.ClassView, Data: []int{0}} }
