@@ -12,6 +12,11 @@ layouts of inputs and outputs.
     python3 tools/peers/litert.py DIR --folders
 
 checks whole folders of small models that way.
+
+    python3 tools/peers/litert.py DIR --int8 --mlc BIN --shared DIR
+
+quantizes the keyword-spotting net and compares its logits and accuracy in LiteRT
+with ours and with the labels.
 Outputs may differ from the recorded ones by 1e-4 of the largest of them. Needs
 `pip install ai-edge-litert onnx numpy`; unpacking needs tar and zstd.
 """
@@ -141,6 +146,46 @@ def folders(root):
     sys.exit(1 if bad else 0)
 
 
+def int8(o):
+    """The quantized keyword net: accuracy, and logits against ours in quanta."""
+    x, _, info = prepare(o.dir, "kws_ds_cnn_float", o.shared)
+    del x
+    x = np.load(f"{o.dir}/tinyml/kws/mfcc_i8.npy").astype(np.float32) * np.float32(info["mfcc_scale"])
+    x = x.reshape(-1, 49, 10, 1)
+    with open(f"{o.dir}/tinyml/kws/labels.csv") as f:
+        labels = np.array([int(line.split(",")[2]) for line in f.read().splitlines()[1:]])
+    np.savez(f"{o.dir}/calib.npz", input_1=x)
+    np.save(f"{o.dir}/in.npy", x)
+    mlc = lambda *a: subprocess.run([o.mlc, *a], check=True, capture_output=True)
+    mlc("quantize", f"{o.dir}/kws_ds_cnn_float/model.onnx", "--activation-type", "i8", "--calib", f"npz:{o.dir}/calib.npz", "--calib-samples", "64", "-o", f"{o.dir}/q.mir")
+    with open(f"{o.dir}/q.mir") as f:
+        text = f.read()
+    # Softmax hides quanta: its operand becomes the output.
+    op = re.search(r"%prob = Softmax (%\S+)", text).group(1)
+    scale = re.search(re.escape(op) + r" = DequantizeLinear %\S+, (%\S+),", text).group(1)
+    scale = float(re.search(re.escape(scale) + r" = const f32\[\] \[([^\]]+)\]", text).group(1))
+    text = re.sub(r"\n[^\n]*%prob = Softmax[^\n]*", "", text).replace("%prob", op)
+    with open(f"{o.dir}/logits.mir", "w") as f:
+        f.write(text)
+    mlc("build", f"{o.dir}/logits.mir", "--shape", "input_1=1,49,10,1", "-o", f"{o.dir}/logits.tflite")
+    mlc("run", f"{o.dir}/logits.mir", "-i", f"input_1={o.dir}/in.npy", "--out-dir", f"{o.dir}/ours")
+    ours = np.load(glob.glob(f"{o.dir}/ours/*.npy")[0])
+    it = Interpreter(model_path=f"{o.dir}/logits.tflite", num_threads=1)
+    it.allocate_tensors()
+    i, k = it.get_input_details()[0]["index"], it.get_output_details()[0]["index"]
+    theirs = []
+    for row in x:
+        it.set_tensor(i, row[None])
+        it.invoke()
+        theirs.append(it.get_tensor(k)[0].copy())
+    theirs = np.array(theirs)
+    d = np.abs(np.round((ours - theirs) / scale))
+    top = theirs.argmax(1)
+    print(f"int8 keywords: accuracy {100 * (top == labels).mean():.1f} %, {100 * (d == 0).mean():.2f} % of logits equal, "
+          f"{100 * (d <= 1).mean():.2f} % within a quantum, same top class on {100 * (top == ours.argmax(1)).mean():.1f} %")
+    sys.exit(0 if (d <= 1).mean() >= 0.98 and (top == ours.argmax(1)).all() and (top == labels).mean() >= 0.909 else 1)
+
+
 def names(path):
     g = onnx.load(path, load_external_data=False).graph
     inits = {i.name for i in g.initializer}
@@ -164,9 +209,12 @@ def main():
     p.add_argument("names", nargs="*")
     p.add_argument("--mlc")
     p.add_argument("--shared", default="../shared")
+    p.add_argument("--int8", action="store_true")
     p.add_argument("--folders", action="store_true")
     p.add_argument("--io", default="nchw,nhwc")
     o = p.parse_intermixed_args()
+    if o.int8:
+        int8(o)
     if o.folders:
         folders(o.dir)
     bad = 0
