@@ -246,8 +246,8 @@ func (x *exporter) arranged(id int, v *ir.Value, dims []int, have, want layout.O
 		return x.transpose(id, perm, v)
 	}
 	stored, perm, ok := layout.Between(have, want, dims)
-	if !ok {
-		panic(fmt.Sprintf("tflite: no way from %v to %v", have, want))
+	if !ok { // over ONNX's order, from and to which there always is a way
+		return x.arranged(x.arranged(id, v, dims, have, layout.Plain()), v, dims, layout.Plain(), want)
 	}
 	id = x.transpose(x.reshape(id, stored), perm, v)
 	return x.reshape(id, want.Dims(dims))
