@@ -24,7 +24,7 @@ func (x *exporter) lower(f *ir.Func) error {
 		case n.Const != nil || x.written[n] != nil:
 			continue
 		case n.Is("mlc.Fused"):
-			inline(f, i)
+			ir.Inline(n)
 			i--
 			continue
 		case n.Def.Domain == "mlc":
@@ -115,32 +115,6 @@ func firstWritten(d *ir.OpDef, v int) int {
 		}
 	}
 	return d.Version()
-}
-
-// inline puts the nodes of the group at f.Nodes[at] in its place.
-func inline(f *ir.Func, at int) {
-	n := f.Nodes[at]
-	r := n.Regions[0]
-	c := &ir.Cloner{Values: map[*ir.Value]*ir.Value{}}
-	for i, p := range r.Params {
-		if i < len(n.In) {
-			c.Values[p] = n.In[i]
-		}
-	}
-	for k, inner := range r.Nodes {
-		c.Node(f, at+k, inner)
-	}
-	for i, res := range r.Results {
-		if i >= len(n.Out) || n.Out[i] == nil {
-			continue
-		}
-		v := c.Value(res.Value)
-		ir.ReplaceUses(n.Out[i], v)
-		if v.Node != nil && v.Node.Const == nil && slices.Contains(f.Nodes[at:at+len(r.Nodes)], v.Node) {
-			v.Name = n.Out[i].Name
-		}
-	}
-	n.Remove()
 }
 
 // attributes are those that differ from what the schema takes where none is

@@ -6,7 +6,8 @@
 //	go run ./tools/peers -out DIR [-opset N] [-shared DIR] [NAME...]
 //	python3 tools/peers/export.py DIR
 //
-// With -examples it exports the examples of the operator table instead, with
+// With -examples it exports the examples of the operator table instead (with
+// -tflite as TensorFlow Lite files, for litert.py, as -graphs does), with
 // -losses it writes training runs for losses.py, with -keywords the net and the
 // samples that quantize.py and qnodes.py want.
 package main
@@ -40,6 +41,8 @@ func main() {
 	runs := flag.Bool("losses", false, "write training runs")
 	lenet := flag.Bool("epochs", false, "train LeNet on -out/{x,y}.npy, an epoch for each line of standard input")
 	threads := flag.Int("threads", 0, "of -epochs; 0: all")
+	lite := flag.Bool("tflite", false, "with -examples: as TensorFlow Lite files")
+	graphs := flag.Int("graphs", 0, "write so many random graphs as TensorFlow Lite files")
 	kws := flag.Bool("keywords", false, "write the keyword-spotting net and its samples")
 	flag.Parse()
 	if *out == "" {
@@ -50,6 +53,10 @@ func main() {
 	switch {
 	case *runs:
 		special = func() error { return losses(*out) }
+	case *graphs > 0:
+		special = func() error { return litertGraphs(*out, *graphs) }
+	case *table && *lite:
+		special = func() error { return litertExamples(*out) }
 	case *table:
 		special = func() error { return examples(*out, *opset) }
 	case *lenet:

@@ -14,6 +14,7 @@ import (
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/gosrc"
 	"github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/codegen/tflite"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/passes/pass"
@@ -24,7 +25,7 @@ func (a *app) build() *cobra.Command {
 	var f compileFlags
 	var q quantFlags
 	var g goFlags
-	var out, emit, stage, mode string
+	var out, emit, stage, mode, io4 string
 	var opset int
 	var times bool
 	c := &cobra.Command{
@@ -38,6 +39,7 @@ func (a *app) build() *cobra.Command {
 	c.Flags().StringVar(&mode, "quantize", "", "quantize before compiling: `int8` (static, needs --calib)")
 	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name, with the kind as its suffix but for exe and go)")
 	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: "+strings.Join(kinds, ", ")+" (default: by OUT's suffix, else mlc); exe is a program, go a package in the folder OUT")
+	c.Flags().StringVar(&io4, "tflite-io", tflite.NCHW, "how a TensorFlow Lite export stores 4-D inputs and outputs: `nchw`, as the model has them, or nhwc")
 	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
 	c.Flags().BoolVar(&times, "time-passes", false, "print what each pass took")
@@ -51,6 +53,9 @@ func (a *app) build() *cobra.Command {
 			return err
 		}
 		if err := g.check(c, kind); err != nil {
+			return err
+		}
+		if err := tfliteIO(io4, kind, c.Flags().Changed("tflite-io")); err != nil {
 			return err
 		}
 		src, done, err := a.maybeQuantized(c, args[0], &o, mode, &q)
@@ -69,6 +74,8 @@ func (a *app) build() *cobra.Command {
 			return a.goPackage(c.Context(), src, o, out, &g, times)
 		case "exe":
 			return a.executable(c.Context(), src, o, out, times)
+		case "tflite":
+			o.Stop, o.Off = passes.Optimized, append(o.Off, tflite.Unwanted()...)
 		case "onnx", "mir":
 			o.Stop = passes.Optimized
 		}
@@ -81,14 +88,21 @@ func (a *app) build() *cobra.Command {
 		if times {
 			a.passTimes(art.Report())
 		}
-		size, err := a.write(out, func(w io.WriteSeeker) error { return emitTo(w, art, kind, opset) })
+		var rep *tflite.Report
+		size, err := a.write(out, func(w io.WriteSeeker) (err error) {
+			if kind == "tflite" {
+				rep, err = tflite.Export(w, art.Module(), tflite.Options{IO: io4})
+				return err
+			}
+			return emitTo(w, art, kind, opset)
+		})
 		if err != nil {
 			return err
 		}
 		if out == "-" {
 			return nil
 		}
-		return a.summary(art, out, kind, size, time.Since(t0))
+		return a.summary(art, out, kind, size, time.Since(t0), rep)
 	}
 	return c
 }
@@ -112,6 +126,8 @@ func emitKind(emit, out string) (string, error) {
 			return "onnx", nil
 		case ".mir":
 			return "mir", nil
+		case ".tflite":
+			return "tflite", nil
 		}
 		return "mlc", nil
 	}
@@ -122,7 +138,7 @@ func emitKind(emit, out string) (string, error) {
 }
 
 // kinds are what --emit takes.
-var kinds = []string{"mlc", "exe", "go", "onnx", "mir"}
+var kinds = []string{"mlc", "exe", "go", "onnx", "tflite", "mir"}
 
 func outName(model, kind string) string {
 	base := filepath.Base(model)
@@ -150,6 +166,9 @@ func emitTo(w io.WriteSeeker, art *codegen.Artifact, kind string, opset int) err
 		return onnx.Export(w, art.Module(), onnx.Options{Opset: opset})
 	case "mir":
 		return text.Print(w, art.Module())
+	case "tflite":
+		_, err := tflite.Export(w, art.Module(), tflite.Options{})
+		return err
 	}
 	_, err := art.Write(w)
 	return err
@@ -165,26 +184,34 @@ func (a *app) write(out string, emit func(io.WriteSeeker) error) (int64, error) 
 
 // buildSummary is what `mlc build --json` prints.
 type buildSummary struct {
-	Output   string     `json:"output"`
-	Kind     string     `json:"kind"`
-	Bytes    int64      `json:"bytes"`
-	Target   string     `json:"target,omitempty"`
-	Digest   string     `json:"digest"`
-	Calls    int        `json:"kernel_calls,omitempty"`
-	MACs     int64      `json:"macs,omitempty"`
-	FastMACs float64    `json:"fast_mac_share,omitempty"`
-	Memory   int        `json:"memory_bytes,omitempty"`
-	Seconds  float64    `json:"seconds"`
-	Passes   []passTime `json:"passes,omitempty"`
+	Output   string         `json:"output"`
+	Kind     string         `json:"kind"`
+	Bytes    int64          `json:"bytes"`
+	Target   string         `json:"target,omitempty"`
+	Digest   string         `json:"digest"`
+	Calls    int            `json:"kernel_calls,omitempty"`
+	MACs     int64          `json:"macs,omitempty"`
+	FastMACs float64        `json:"fast_mac_share,omitempty"`
+	Memory   int            `json:"memory_bytes,omitempty"`
+	Seconds  float64        `json:"seconds"`
+	Passes   []passTime     `json:"passes,omitempty"`
+	TFLite   *tfliteSummary `json:"tflite,omitempty"`
 }
 
-func (a *app) summary(art *codegen.Artifact, out, kind string, size int64, took time.Duration) error {
+func (a *app) summary(art *codegen.Artifact, out, kind string, size int64, took time.Duration, rep *tflite.Report) error {
 	s := a.summarize(art, out, kind, size, took)
+	if rep != nil {
+		s.TFLite = newTFLiteSummary(rep)
+	}
 	if a.json {
 		return a.emit("build/1", s)
 	}
-	if !a.quiet {
-		fmt.Fprintln(a.out, s.line())
+	if a.quiet {
+		return nil
+	}
+	fmt.Fprintln(a.out, s.line())
+	if rep != nil {
+		a.printTFLite(s.TFLite)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/onnx"
+	"github.com/mlc-go/mlc/codegen/tflite"
 	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -283,6 +284,8 @@ func (a *app) emitModule(c *cobra.Command, w io.WriteSeeker, m *ir.Module, kind 
 		return onnx.Export(w, m, onnx.Options{Opset: opset})
 	case "mir":
 		return text.Print(w, m)
+	case "tflite":
+		o.Stop, o.Off = passes.Optimized, append(o.Off, tflite.Unwanted()...)
 	}
 	o.Bind.Dims, o.Bind.Shapes = nil, nil // bound already
 	art, err := codegen.Build(c.Context(), codegen.Graph(m), o)
@@ -290,8 +293,7 @@ func (a *app) emitModule(c *cobra.Command, w io.WriteSeeker, m *ir.Module, kind 
 		return err
 	}
 	defer art.Close()
-	_, err = art.Write(w)
-	return err
+	return emitTo(w, art, kind, opset)
 }
 
 // printPruned prints what went, layer by layer and in a line that begins as

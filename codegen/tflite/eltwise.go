@@ -1,0 +1,394 @@
+package tflite
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/passes/layout"
+)
+
+// aligned is input i of an elementwise node, with leading axes of extent 1 up
+// to the rank of the result, in the result's order.
+func (x *exporter) aligned(n *ir.Node, i int) (int, error) {
+	v := n.In[i]
+	want := x.a.Out(n.Out[0])
+	rank := n.Out[0].Type.Rank()
+	r := v.Type.Rank()
+	if r == rank && known(v) == nil {
+		return x.in(n, i)
+	}
+	dims := make([]int, rank)
+	for k := range dims {
+		dims[k] = 1
+	}
+	if c := known(v); c != nil {
+		copy(dims[rank-r:], c.Dims)
+		t, err := c.Tensor()
+		if err != nil {
+			return 0, err
+		}
+		if t.Len() == 1 {
+			return x.constant(v.Name, t.DType(), []int{1}, t.Bytes()), nil
+		}
+		if t, err = t.View(dims...); err != nil {
+			return 0, err
+		}
+		b, err := rearrange(t, trimmed(want, dims))
+		if err != nil {
+			return 0, err
+		}
+		return x.constant(v.Name, t.DType(), want.Dims(dims), b), nil
+	}
+	own, _ := layout.Extents(v)
+	copy(dims[rank-r:], own)
+	id, err := x.in(n, i)
+	if err != nil {
+		return 0, err
+	}
+	id = x.reshape(id, dims)
+	return x.arranged(id, v, dims, layout.Plain(), trimmed(want, dims)), nil
+}
+
+// trimmed is an order without shuffles of axes that are broadcast.
+func trimmed(o layout.Order, dims []int) layout.Order {
+	out := layout.Order{Perm: o.Perm}
+	for a, s := range o.Inner {
+		if dims[a] != 1 {
+			if out.Inner == nil {
+				out.Inner = map[int]layout.Shuffle{}
+			}
+			out.Inner[a] = s
+		}
+	}
+	return out
+}
+
+// numeric refuses element types that a builtin does not take.
+func numeric(n *ir.Node, ok ...dtype.DType) error {
+	d := n.In[0].Type.DType
+	for _, o := range ok {
+		if d == o {
+			return nil
+		}
+	}
+	return fmt.Errorf("operands of type %s (supported: %v)", d, ok)
+}
+
+// pairwise writes a chain of two or more operands.
+func pairwise(c code) func(x *exporter, n *ir.Node) error {
+	return func(x *exporter, n *ir.Node) error {
+		ok := []dtype.DType{dtype.F32, dtype.I32, dtype.I64}
+		if c == opDiv || c == opPow {
+			ok = ok[:1]
+		}
+		if err := numeric(n, ok...); err != nil {
+			return err
+		}
+		if len(n.In) > 1 && n.In[1].Type.DType != n.In[0].Type.DType {
+			return errors.New("operands of different types")
+		}
+		if ok, err := x.pair8(n, c); ok || err != nil {
+			return err
+		}
+		var ids []int
+		for i := range n.In {
+			id, err := x.aligned(n, i)
+			if err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		if len(ids) == 1 {
+			return emitSame(x, n)
+		}
+		v, act := n.Out[0], actNone
+		if binaryOptions(c, 0).t != nil {
+			v, act = x.absorb(v)
+		}
+		out, err := x.define(v)
+		if err != nil {
+			return err
+		}
+		acc := ids[0]
+		for i, id := range ids[1:] {
+			to, a := out, act
+			if i < len(ids)-2 {
+				to, a = x.like(out, "_part", x.tensors[out].dims), actNone
+			}
+			x.op(c, 1, binaryOptions(c, a), []int{acc, id}, to)
+			acc = to
+		}
+		return nil
+	}
+}
+
+// pair8 writes ADD, SUB or MUL of two operands of the result's rank in int8.
+func (x *exporter) pair8(n *ir.Node, c code) (bool, error) {
+	if c != opAdd && c != opSub && c != opMul || len(n.In) != 2 {
+		return false, nil
+	}
+	for _, v := range n.In {
+		if v.Type.Rank() != n.Out[0].Type.Rank() {
+			return false, nil
+		}
+	}
+	e, err := x.inEight(n, 0, 1)
+	if e == nil || err != nil {
+		return false, err
+	}
+	out, err := x.define(e.out)
+	if err != nil {
+		return true, err
+	}
+	x.op(c, 2, binaryOptions(c, e.act), e.in, out)
+	return true, nil
+}
+
+func unary(c code) func(x *exporter, n *ir.Node) error {
+	return func(x *exporter, n *ir.Node) error {
+		if err := numeric(n, dtype.F32); err != nil {
+			return err
+		}
+		if ok, err := x.table8(n, c); ok || err != nil {
+			return err
+		}
+		return x.chain(n, func(in, out int) error {
+			x.op(c, 1, options{}, []int{in}, out)
+			return nil
+		})
+	}
+}
+
+// table8 writes an activation in int8 where the steps of its result are those
+// that the builtin has.
+func (x *exporter) table8(n *ir.Node, c code) (bool, error) {
+	u := n.Out[0].Uses()
+	if c != opLogistic && c != opTanh || len(u) != 1 || !u[0].Node.Is("QuantizeLinear") {
+		return false, nil
+	}
+	q := x.q8[u[0].Node.Out[0]]
+	want := &quant{scale: []float32{1.0 / 256}, zero: []int64{-128}}
+	if c == opTanh {
+		want = &quant{scale: []float32{1.0 / 128}, zero: []int64{0}}
+	}
+	if q == nil || !q.same(want) {
+		return false, nil
+	}
+	e, err := x.inEight(n, 0)
+	if e == nil || err != nil {
+		return false, err
+	}
+	out, err := x.define(e.out)
+	if err != nil {
+		return true, err
+	}
+	x.op(c, 2, options{}, e.in, out)
+	return true, nil
+}
+
+// chain gives the operand and the result of a node with one of each.
+func (x *exporter) chain(n *ir.Node, write func(in, out int) error) error {
+	in, err := x.in(n, 0)
+	if err != nil {
+		return err
+	}
+	out, err := x.define(n.Out[0])
+	if err != nil {
+		return err
+	}
+	return write(in, out)
+}
+
+// emitSame passes a value on under another name.
+func emitSame(x *exporter, n *ir.Node) error {
+	if len(n.Out) > 1 && n.Out[1] != nil && len(n.Out[1].Uses()) > 0 {
+		return errors.New("output mask")
+	}
+	in, err := x.in(n, 0)
+	if err != nil {
+		return err
+	}
+	x.written[n.Out[0]] = in
+	return nil
+}
+
+func emitCast(x *exporter, n *ir.Node) error {
+	from, ok1 := typeOf(n.In[0].Type.DType)
+	to, ok2 := typeOf(n.Out[0].Type.DType)
+	if !ok1 || !ok2 {
+		return fmt.Errorf("a cast from %s to %s", n.In[0].Type.DType, n.Out[0].Type.DType)
+	}
+	return x.chain(n, func(in, out int) error {
+		o := opts(37)
+		o.t.i8(0, from).i8(1, to)
+		x.op(opCast, 1, o, []int{in}, out)
+		return nil
+	})
+}
+
+// step writes one operator of a decomposition and gives its result.
+func (x *exporter) step(c code, in ...int) int {
+	lead := in[0]
+	for _, i := range in {
+		if size(x.tensors[i].dims) > size(x.tensors[lead].dims) {
+			lead = i
+		}
+	}
+	out := x.like(lead, "_"+c.String(), x.tensors[lead].dims)
+	x.stepTo(out, c, in...)
+	return out
+}
+
+func (x *exporter) stepTo(out int, c code, in ...int) {
+	x.op(c, 1, binaryOptions(c, actNone), in, out)
+}
+
+func size(dims []int) int {
+	n, _ := tensor.Count(dims)
+	return n
+}
+
+func (x *exporter) scalar(v float32) int { return x.floats("value", []int{1}, v) }
+
+func emitLeakyRelu(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	return x.chain(n, func(in, out int) error {
+		o := opts(75)
+		o.t.f32(0, n.Attrs.Float("alpha"))
+		x.op(opLeakyRelu, 1, o, []int{in}, out)
+		return nil
+	})
+}
+
+func emitElu(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	if a := n.Attrs.Float("alpha"); a != 1 {
+		return fmt.Errorf("alpha %v (supported: 1)", a)
+	}
+	return unary(opElu)(x, n)
+}
+
+func emitGelu(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	return x.chain(n, func(in, out int) error {
+		o := opts(116)
+		o.t.flag(0, n.Attrs.Str("approximate") == "tanh")
+		x.op(opGelu, 1, o, []int{in}, out)
+		return nil
+	})
+}
+
+func emitClip(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	lo, hi, err := clipBounds(n)
+	if err != nil {
+		return err
+	}
+	return x.chain(n, func(in, out int) error {
+		switch {
+		case lo == 0 && math.IsInf(hi, 1):
+			x.stepTo(out, opRelu, in)
+		case lo == 0 && hi == 6:
+			x.stepTo(out, opRelu6, in)
+		case lo == -1 && hi == 1:
+			x.stepTo(out, opReluN1To1, in)
+		case lo == 0 && hi == 1:
+			x.stepTo(out, opRelu0To1, in)
+		case math.IsInf(lo, -1) && math.IsInf(hi, 1):
+			x.op(opReshape, 1, reshapeOptions(x.tensors[in].dims), []int{in, x.ints("shape", x.tensors[in].dims...)}, out)
+		case math.IsInf(hi, 1):
+			x.stepTo(out, opMaximum, in, x.scalar(float32(lo)))
+		case math.IsInf(lo, -1):
+			x.stepTo(out, opMinimum, in, x.scalar(float32(hi)))
+		default:
+			x.stepTo(out, opMinimum, x.step(opMaximum, in, x.scalar(float32(lo))), x.scalar(float32(hi)))
+		}
+		return nil
+	})
+}
+
+func emitHardSigmoid(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	return x.chain(n, func(in, out int) error {
+		y := x.step(opAdd, x.step(opMul, in, x.scalar(n.Attrs.Float("alpha"))), x.scalar(n.Attrs.Float("beta")))
+		x.stepTo(out, opMinimum, x.step(opMaximum, y, x.scalar(0)), x.scalar(1))
+		return nil
+	})
+}
+
+func emitReciprocal(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	return x.chain(n, func(in, out int) error {
+		x.stepTo(out, opDiv, x.scalar(1), in)
+		return nil
+	})
+}
+
+// emitSoftplus: log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), which cannot
+// overflow.
+func emitSoftplus(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	return x.chain(n, func(in, out int) error {
+		tail := x.step(opLog, x.step(opAdd, x.step(opExp, x.step(opNeg, x.step(opAbs, in))), x.scalar(1)))
+		x.stepTo(out, opAdd, x.step(opRelu, in), tail)
+		return nil
+	})
+}
+
+func emitSoftsign(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	return x.chain(n, func(in, out int) error {
+		x.stepTo(out, opDiv, in, x.step(opAdd, x.step(opAbs, in), x.scalar(1)))
+		return nil
+	})
+}
+
+func emitPRelu(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
+	in, err := x.in(n, 0)
+	if err != nil {
+		return err
+	}
+	slope, err := x.aligned(n, 1)
+	if err != nil {
+		return err
+	}
+	// The slope has the operand's axes but the batch.
+	if t := x.tensors[slope]; known(n.In[1]) != nil && len(t.dims) > 1 && t.dims[0] == 1 {
+		slope = x.constantView(slope, t.dims[1:])
+	}
+	out, err := x.define(n.Out[0])
+	if err != nil {
+		return err
+	}
+	x.op(opPRelu, 1, options{}, []int{in, slope}, out)
+	return nil
+}
+
+// constantView is a constant with other extents.
+func (x *exporter) constantView(id int, dims []int) int {
+	t := x.tensors[id]
+	return x.constant(t.name, t.dt, dims, x.buffers[t.buffer])
+}

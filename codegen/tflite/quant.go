@@ -1,0 +1,416 @@
+package tflite
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/passes/layout"
+)
+
+// A quantized module says with QuantizeLinear and DequantizeLinear where its
+// values are bytes. An operator whose operands come from a DequantizeLinear and
+// whose result goes to a QuantizeLinear is written in int8, if the builtin does
+// that; others are written in float between DEQUANTIZE and QUANTIZE.
+
+// quantOf is what a QuantizeLinear or DequantizeLinear says of its integers,
+// as int8 sees them; nil if TensorFlow Lite has no such form.
+func quantOf(n *ir.Node) *quant {
+	bytes := n.Out[0].Type.DType
+	if n.Is("DequantizeLinear") {
+		bytes = n.In[0].Type.DType
+	}
+	if bytes != dtype.I8 && bytes != dtype.U8 && bytes != dtype.I32 || n.Attrs.Int("block_size") != 0 {
+		return nil
+	}
+	c := n.In[1].Const()
+	if c == nil || c.DType != dtype.F32 || len(c.Dims) > 1 {
+		return nil
+	}
+	s, err := c.Tensor()
+	if err != nil {
+		return nil
+	}
+	q := &quant{zero: make([]int64, s.Len())}
+	q.scale = append(q.scale, tensor.Slice[float32](&s)...)
+	if s.Len() > 1 {
+		q.axis = axisOf(n.Attrs.Int("axis"), n.In[0].Type.Rank())
+	}
+	if len(n.In) > 2 && n.In[2] != nil {
+		z := n.In[2].Const()
+		if z == nil {
+			return nil
+		}
+		t, err := z.Tensor()
+		if err != nil || t.Len() != s.Len() {
+			return nil
+		}
+		for i := range q.zero {
+			q.zero[i] = t.Int(i)
+		}
+	}
+	if bytes == dtype.U8 {
+		for i := range q.zero {
+			q.zero[i] -= 128
+		}
+	}
+	return q
+}
+
+// quantOf8 is what a DequantizeLinear of bytes with one scale says, else nil.
+func quantOf8(n *ir.Node) *quant {
+	if !n.Is("DequantizeLinear") || n.In[0].Type.DType == dtype.I32 {
+		return nil
+	}
+	if q := quantOf(n); q != nil && len(q.scale) == 1 {
+		return q
+	}
+	return nil
+}
+
+// unsigned is how uint8 says what q says of int8.
+func (q *quant) unsigned() *quant { return &quant{scale: q.scale, zero: []int64{q.zero[0] + 128}} }
+
+// enter makes the tensor of a parameter. The bytes of a file's inside are
+// int8, and uint8 ones are converted behind the entry.
+func (x *exporter) enter(p *ir.Value) (int, error) {
+	id, err := x.define(p)
+	if err != nil || x.q8[p] == nil || p.Type.DType != dtype.U8 {
+		return id, err
+	}
+	t := x.tensors[id]
+	in := x.like(id, "_i8", t.dims)
+	t.dt, t.q = dtype.U8, t.q.unsigned()
+	x.op(opQuantize, 2, opts(89), []int{id}, in)
+	x.written[p] = in
+	return id, nil
+}
+
+// leave is the tensor of a result, uint8 again where it was.
+func (x *exporter) leave(v *ir.Value, id int) int {
+	t := x.tensors[id]
+	if v.Type.DType != dtype.U8 || t.dt != dtype.I8 {
+		return id
+	}
+	out := x.like(id, "_u8", t.dims)
+	x.tensors[out].dt, x.tensors[out].q = dtype.U8, t.q.unsigned()
+	x.op(opQuantize, 2, opts(89), []int{id}, out)
+	return out
+}
+
+func (q *quant) same(o *quant) bool {
+	return slices.Equal(q.scale, o.scale) && slices.Equal(q.zero, o.zero)
+}
+
+// quantRule: one scale for all elements bears any order.
+func quantRule(n *ir.Node) layout.Rule {
+	if q := quantOf(n); q != nil && len(q.scale) == 1 {
+		return layout.Rule{Class: layout.ClassWhole, Data: []int{0}}
+	}
+	return layout.Rule{}
+}
+
+// findQuants notes which values are bytes with a meaning.
+func (x *exporter) findQuants() {
+	for _, p := range x.f.Params {
+		for _, u := range p.Uses() {
+			if q := quantOf8(u.Node); q != nil && u.Index == 0 {
+				x.q8[p] = q
+			}
+		}
+	}
+	for _, n := range x.f.Nodes {
+		switch n.OpName() {
+		case "QuantizeLinear":
+			if q := quantOf(n); q != nil && len(q.scale) == 1 {
+				x.q8[n.Out[0]] = q
+			}
+		case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity":
+			if q := x.q8[n.In[0]]; q != nil {
+				x.q8[n.Out[0]] = q
+			}
+		}
+	}
+}
+
+var errQuantForm = errors.New("a form of quantization that TensorFlow Lite does not have (supported: constant f32 scales, 8 bits, one scale for activations, one a channel for weights)")
+
+// known is a constant, or what a DequantizeLinear makes of one.
+func known(v *ir.Value) *ir.Const {
+	if v == nil {
+		return nil
+	}
+	if c := v.Const(); c != nil {
+		return c
+	}
+	n := v.Node
+	if !n.Is("DequantizeLinear") || n.In[0].Const() == nil || v.Type.DType != dtype.F32 {
+		return nil
+	}
+	q := quantOf(n)
+	t, err := n.In[0].Const().Tensor()
+	if q == nil || err != nil {
+		return nil
+	}
+	out := tensor.New(dtype.F32, t.Dims()...)
+	of := tensor.Slice[float32](&out)
+	inner := 1
+	for _, d := range t.Dims()[min(q.axis+1, t.Rank()):] {
+		inner *= d
+	}
+	for i := range of {
+		k := 0
+		if len(q.scale) > 1 {
+			k = i / inner % len(q.scale)
+		}
+		z := q.zero[k]
+		if t.DType() == dtype.U8 {
+			z += 128
+		}
+		of[i] = float32(t.Int(i)-z) * q.scale[k]
+	}
+	return ir.NewConst(out)
+}
+
+// eight is an operator that is written in int8.
+type eight struct {
+	in   []int // tensors of the operands asked for
+	out  *ir.Value
+	act  int
+	with []*ir.Node // what is written with it
+}
+
+// plan8 looks whether n can be written in int8: each of its inputs data is
+// dequantized from bytes, and its result, after an activation perhaps, is
+// quantized to bytes and not read elsewhere. Nil: it cannot. Nothing is written
+// yet.
+func (x *exporter) plan8(n *ir.Node, data ...int) *eight {
+	e := &eight{out: n.Out[0]}
+	u := e.out.Uses()
+	if len(u) == 1 && u[0].Node.Is("Relu") {
+		e.act, e.with = actRelu, append(e.with, u[0].Node)
+		e.out = u[0].Node.Out[0]
+		u = e.out.Uses()
+	}
+	if len(u) != 1 || !u[0].Node.Is("QuantizeLinear") || u[0].Index != 0 || x.q8[u[0].Node.Out[0]] == nil {
+		return nil
+	}
+	e.with = append(e.with, u[0].Node)
+	e.out = u[0].Node.Out[0]
+	if !x.a.Out(n.Out[0]).Equal(x.a.Out(e.out), e.out.Type.Rank()) {
+		return nil
+	}
+	for _, i := range data {
+		if x.bytesOf(n.In[i]) == nil {
+			return nil
+		}
+	}
+	return e
+}
+
+// inEight is plan8 with its operands read.
+func (x *exporter) inEight(n *ir.Node, data ...int) (*eight, error) {
+	e := x.plan8(n, data...)
+	if e == nil {
+		return nil, nil
+	}
+	for _, i := range data {
+		id, err := x.value8(n.In[i], x.a.In(n, i))
+		if err != nil {
+			return nil, err
+		}
+		e.in = append(e.in, id)
+	}
+	for _, w := range e.with {
+		x.done[w] = true
+	}
+	return e, nil
+}
+
+// bytesOf is what the bytes mean that v is dequantized from, nil if it is not.
+func (x *exporter) bytesOf(v *ir.Value) *quant {
+	if v == nil || !v.Node.Is("DequantizeLinear") {
+		return nil
+	}
+	q := quantOf(v.Node)
+	if q == nil || len(q.scale) != 1 {
+		return nil
+	}
+	from := v.Node.In[0]
+	if c := from.Const(); c != nil {
+		if c.DType == dtype.I8 || c.DType == dtype.U8 {
+			return q
+		}
+		return nil
+	}
+	if have := x.q8[from]; have != nil && have.same(q) {
+		return q
+	}
+	return nil
+}
+
+// value8 is the bytes that v is dequantized from, stored as o says.
+func (x *exporter) value8(v *ir.Value, o layout.Order) (int, error) {
+	from := v.Node.In[0]
+	if c := from.Const(); c != nil {
+		t, err := c.Tensor()
+		if err != nil {
+			return 0, err
+		}
+		return x.bytes8(v.Name, signed(t), x.bytesOf(v), o)
+	}
+	return x.value(from, o)
+}
+
+// signed is a tensor of bytes as int8.
+func signed(t tensor.Tensor) tensor.Tensor {
+	if t.DType() != dtype.U8 {
+		return t
+	}
+	out := tensor.New(dtype.I8, t.Dims()...)
+	for i, b := range t.Bytes() {
+		out.Bytes()[i] = b ^ 0x80
+	}
+	return out
+}
+
+// bytes8 is a quantized constant.
+func (x *exporter) bytes8(name string, t tensor.Tensor, q *quant, o layout.Order) (int, error) {
+	b, err := rearrange(t, o)
+	if err != nil {
+		return 0, err
+	}
+	id := x.tensor(name, t.DType(), o.Dims(t.Dims()))
+	x.tensors[id].buffer, x.tensors[id].q = x.buffer(b), q
+	return id, nil
+}
+
+// weights8 are int8 weights whose scales lie along axis, or that have one
+// scale; ok is false if they are no such thing.
+func weights8(v *ir.Value, axis int) (t tensor.Tensor, scale []float32, ok bool) {
+	if v == nil || !v.Node.Is("DequantizeLinear") || v.Node.In[0].Const() == nil {
+		return t, nil, false
+	}
+	q := quantOf(v.Node)
+	c := v.Node.In[0].Const()
+	if q == nil || c.DType != dtype.I8 || len(q.scale) > 1 && q.axis != axis ||
+		slices.ContainsFunc(q.zero, func(z int64) bool { return z != 0 }) {
+		return t, nil, false
+	}
+	t, err := c.Tensor()
+	return t, q.scale, err == nil
+}
+
+// bias8 is a bias in steps of the products that it is added to; v may be nil.
+func (x *exporter) bias8(v *ir.Value, m int, in float32, scale []float32) (int, bool) {
+	q := &quant{zero: make([]int64, len(scale))}
+	for _, s := range scale {
+		q.scale = append(q.scale, in*s)
+	}
+	out := make([]byte, 0, 4*m)
+	var t tensor.Tensor
+	if v != nil {
+		c := known(v)
+		if c == nil {
+			return 0, false
+		}
+		var err error
+		if t, err = c.Tensor(); err != nil || t.Len() != m {
+			return 0, false
+		}
+	}
+	for i := range m {
+		b := 0.0
+		if v != nil {
+			b = math.RoundToEven(t.Float(i) / (float64(in) * float64(scale[i%len(scale)])))
+		}
+		if math.Abs(b) > math.MaxInt32 {
+			return 0, false
+		}
+		out = binary.LittleEndian.AppendUint32(out, uint32(int32(b)))
+	}
+	id := x.tensor("bias", dtype.I32, []int{m})
+	x.tensors[id].buffer, x.tensors[id].q = x.buffer(out), q
+	return id, true
+}
+
+// emitQuantize writes float to bytes, or bytes to bytes in other steps.
+func emitQuantize(x *exporter, n *ir.Node) error {
+	if err := x.need8(n); err != nil {
+		return err
+	}
+	in, version, err := -1, 1, error(nil)
+	if x.bytesOf(n.In[0]) != nil && n.In[0].Node.In[0].Const() == nil {
+		in, err = x.value8(n.In[0], x.a.In(n, 0))
+		version = 2
+	} else {
+		in, err = x.in(n, 0)
+	}
+	if err != nil {
+		return err
+	}
+	out, err := x.define(n.Out[0])
+	if err != nil {
+		return err
+	}
+	x.op(opQuantize, version, opts(89), []int{in}, out)
+	return nil
+}
+
+// emitDequantize writes nothing: who needs floats asks for them.
+func emitDequantize(x *exporter, n *ir.Node) error {
+	if known(n.Out[0]) != nil {
+		return nil
+	}
+	return x.need8(n)
+}
+
+func (x *exporter) need8(n *ir.Node) error {
+	if n.Is("QuantizeLinear") && x.q8[n.Out[0]] != nil || n.Is("DequantizeLinear") && x.bytesOf(n.Out[0]) != nil {
+		return nil
+	}
+	return errQuantForm
+}
+
+// moved8 writes an operator that only moves or picks bytes, so that operand
+// and result must have the same steps: where they do not, QUANTIZE changes
+// them afterwards. write is told the operand and the result.
+func (x *exporter) moved8(n *ir.Node, write func(in, out int) error) (bool, error) {
+	e, err := x.inEight(n, 0)
+	if e == nil || err != nil {
+		return false, err
+	}
+	out, err := x.define(e.out)
+	if err != nil {
+		return true, err
+	}
+	to := out
+	from := x.tensors[e.in[0]].q
+	if !from.same(x.tensors[out].q) || e.act != actNone {
+		to = x.like(out, "_same", x.tensors[out].dims)
+		x.tensors[to].q = from
+	}
+	if err := write(e.in[0], to); err != nil {
+		return true, err
+	}
+	if to == out {
+		return true, nil
+	}
+	if e.act == actRelu {
+		r := to
+		if !from.same(x.tensors[out].q) {
+			r = x.like(to, "_relu", x.tensors[to].dims)
+			x.op(opRelu, 2, options{}, []int{to}, r)
+		} else {
+			x.op(opRelu, 2, options{}, []int{to}, out)
+			return true, nil
+		}
+		to = r
+	}
+	x.op(opQuantize, 2, opts(89), []int{to}, out)
+	return true, nil
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+
+	"github.com/mlc-go/mlc/codegen/tflite"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/attr"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/eval"
+	"github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/passes/layout"
+)
+
+// litertExamples writes the examples of the operator table that TensorFlow Lite
+// can express, for litert.py --folders.
+func litertExamples(out string) error {
+	ops := op.Builtin()
+	for _, d := range ops.All() {
+		if d.Domain == "mlc" {
+			continue
+		}
+		for i := range d.Examples {
+			ex := &d.Examples[i]
+			m, args, err := exampleModule(ops, d, ex)
+			if err != nil {
+				return fmt.Errorf("%s: %s: %w", d.FullName(), ex.Name, err)
+			}
+			if len(args) == 0 {
+				continue
+			}
+			name := d.FullName() + "_" + strings.Map(plain, ex.Name)
+			if err := litertFolder(out, name, m, args, ex.Out, tflite.NCHW); err != nil && diag.KindOf(err) != diag.Unsupported {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// litertGraphs writes n random graphs whose extents are equal, permuted or 1,
+// so that a wrong order of axes does not show in a shape.
+func litertGraphs(out string, n int) error {
+	for seed := range n {
+		g := &graph{r: rand.New(rand.NewPCG(uint64(seed), 17))}
+		m, args, err := g.build(seed)
+		if err != nil {
+			return fmt.Errorf("graph %d: %w", seed, err)
+		}
+		x, err := eval.New().Compile(context.Background(), m)
+		if err != nil {
+			return fmt.Errorf("graph %d: %w", seed, err)
+		}
+		want, err := x.Run(context.Background(), args)
+		if err != nil {
+			return fmt.Errorf("graph %d: %w", seed, err)
+		}
+		io := []string{tflite.NCHW, tflite.NHWC}[seed%2]
+		if err := litertFolder(out, fmt.Sprintf("graph%03d-%s", seed, io), m, args, want, io); err != nil {
+			return fmt.Errorf("graph %d: %w", seed, err)
+		}
+	}
+	return nil
+}
+
+// litertFolder writes one export with its data.
+func litertFolder(out, name string, m *ir.Module, args, want []tensor.Value, io string) error {
+	var buf bytes.Buffer
+	rep, err := tflite.Export(&buf, m, tflite.Options{IO: io})
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(out, name)
+	if err := put(filepath.Join(dir, "model.tflite"), buf.Bytes()); err != nil {
+		return err
+	}
+	ports, err := json.Marshal(map[string]any{"inputs": rep.Inputs, "outputs": rep.Outputs, "transposes": len(rep.Transposes)})
+	if err != nil {
+		return err
+	}
+	if err := put(filepath.Join(dir, "ports.json"), ports); err != nil {
+		return err
+	}
+	if err := data(dir, "input", args); err != nil {
+		return err
+	}
+	return data(dir, "output", want)
+}
+
+// graph is a random graph being built.
+type graph struct {
+	r    *rand.Rand
+	b    *ir.Builder
+	vals []*ir.Value
+}
+
+func (g *graph) build(seed int) (*ir.Module, []tensor.Value, error) {
+	m := ir.NewModule(fmt.Sprintf("graph%d", seed))
+	f := m.AddFunc("main")
+	g.b = ir.NewBuilder(f, -1, op.Builtin(), "n")
+	d := []int{2, 3, 4}[g.r.IntN(3)]
+	dims := []int{d, d, d, d}
+	if g.r.IntN(2) == 0 {
+		dims[g.r.IntN(4)] = 1
+	}
+	if g.r.IntN(3) == 0 {
+		dims[g.r.IntN(4)] = 2 * d
+	}
+	var args []tensor.Value
+	for i := range 1 + g.r.IntN(2) {
+		t, err := tensor.Random(dtype.F32, uint64(seed*10+i), dims...)
+		if err != nil {
+			return nil, nil, err
+		}
+		g.vals = append(g.vals, f.AddParam(fmt.Sprintf("x%d", i), t.Type()))
+		args = append(args, tensor.V(t))
+	}
+	for range 6 + g.r.IntN(8) {
+		g.grow()
+	}
+	for i, v := range g.vals {
+		if len(v.Uses()) == 0 && v.Node != nil {
+			f.AddResult(fmt.Sprintf("y%d", i), v)
+		}
+	}
+	return m, args, g.b.Err()
+}
+
+func (g *graph) random(dims ...int) *ir.Value {
+	t, err := tensor.Random(dtype.F32, g.r.Uint64(), dims...)
+	if err != nil {
+		g.b.Fail(err)
+	}
+	return g.b.Const(t)
+}
+
+// grow adds one operator on values that exist.
+func (g *graph) grow() {
+	x := g.vals[len(g.vals)-1-g.r.IntN(min(3, len(g.vals)))]
+	d, _ := layout.Extents(x)
+	r := len(d)
+	var y *ir.Value
+	switch k := g.r.IntN(14); {
+	case k == 0 && r == 4: // convolution
+		m := []int{d[1], d[2], 3}[g.r.IntN(3)]
+		y = g.b.Op("Conv", attr.Map{"auto_pad": attr.Str("SAME_UPPER")}, x, g.random(m, d[1], 1+g.r.IntN(2), 3), g.random(m))
+	case k == 1 && r == 4: // depthwise, odd pads
+		y = g.b.Op("Conv", attr.Map{"group": attr.Int(d[1]), "pads": attr.Ints(1, 0, 1, 2)}, x, g.random(d[1], 1, 3, 3))
+	case k == 2 && r == 4:
+		name := []string{"MaxPool", "AveragePool"}[g.r.IntN(2)]
+		y = g.b.Op(name, attr.Map{"kernel_shape": attr.Ints(2, 2), "pads": attr.Ints(1, 1, 0, 0)}, x)
+	case k == 3 && r > 1:
+		p := make([]int64, r)
+		for i, a := range g.r.Perm(r) {
+			p[i] = int64(a)
+		}
+		y = g.b.Op("Transpose", attr.Map{"perm": attr.Ints(p...)}, x)
+	case k == 4: // reshape: extents in another order, or two of them joined
+		to := make([]int64, r)
+		for i, a := range g.r.Perm(r) {
+			to[i] = int64(d[a])
+		}
+		if i := g.r.IntN(r); i+1 < r && r > 2 && g.r.IntN(2) == 0 {
+			to = append(append(to[:i:i], to[i]*to[i+1]), to[i+2:]...)
+		} else if r < 4 {
+			to = append(to, 1)
+		}
+		y = g.b.Op("Reshape", nil, x, g.b.Ints(to...))
+	case k == 5: // a constant along one axis
+		c := make([]int, r)
+		for i := range c {
+			c[i] = 1
+		}
+		a := g.r.IntN(r)
+		c[a] = d[a]
+		y = g.b.Op([]string{"Add", "Mul"}[g.r.IntN(2)], nil, x, g.random(c[g.r.IntN(a+1):]...))
+	case k == 6: // a value of the same extents
+		for _, v := range g.vals {
+			if e, _ := layout.Extents(v); v != x && fmt.Sprint(e) == fmt.Sprint(d) {
+				y = g.b.Op("Sub", nil, x, v)
+			}
+		}
+	case k == 7:
+		y = g.b.Op("Concat", attr.Map{"axis": attr.Int(g.r.IntN(r))}, x, x)
+	case k == 8 && r > 1:
+		y = g.b.Op("Softmax", attr.Map{"axis": attr.Int(g.r.IntN(r))}, x)
+	case k == 9 && r > 1:
+		y = g.b.Op("ReduceMean", attr.Map{"keepdims": attr.Int(g.r.IntN(2))}, x, g.b.Ints(int64(g.r.IntN(r))))
+	case k == 10 && r == 4:
+		p := make([]int64, 8)
+		p[g.r.IntN(8)], p[g.r.IntN(8)] = 1, 2
+		y = g.b.Op("Pad", nil, x, g.b.Ints(p...), g.b.Scalar(dtype.F32, 0.5))
+	case k == 11:
+		a := int64(g.r.IntN(r))
+		y = g.b.Op("Slice", nil, x, g.b.Ints(0), g.b.Ints(int64(max(1, d[a]-1))), g.b.Ints(a))
+	case k == 12 && r > 1: // flatten into a product
+		at := 1 + g.r.IntN(r-1)
+		n := 1
+		for _, e := range d[at:] {
+			n *= e
+		}
+		y = g.b.Op("Gemm", nil, g.b.Op("Flatten", attr.Map{"axis": attr.Int(at)}, x), g.random(n, 5), g.random(5))
+	case k == 13 && r == 4 && d[1] > 1:
+		y = g.b.Op("PRelu", nil, x, g.random(d[1], 1, 1))
+	}
+	if y == nil {
+		y = g.b.Op("Tanh", nil, x)
+	}
+	g.vals = append(g.vals, y)
+}
