@@ -71,5 +71,5 @@ func (a *app) executable(ctx context.Context, src codegen.Source, o codegen.Opti
 	if size, err = atomicWriteMode(out, 0o755, emit); err != nil {
 		return err
 	}
-	return a.summary(art, out, "exe", size, time.Since(t0))
+	return a.summary(art, out, "exe", size, time.Since(t0), nil)
 }

@@ -86,7 +86,7 @@ func (a *app) goPackage(ctx context.Context, src codegen.Source, o codegen.Optio
 	if err != nil {
 		return err
 	}
-	return a.summary(art, out, "go", size, time.Since(t0))
+	return a.summary(art, out, "go", size, time.Since(t0), nil)
 }
 
 // vectors runs the reference interpreter on the model as it was imported.
