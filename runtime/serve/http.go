@@ -39,9 +39,9 @@ func statusOf(ctx context.Context, err error) int {
 		return e.code
 	case errors.As(err, &big):
 		return http.StatusRequestEntityTooLarge
-	case ctx != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return http.StatusGatewayTimeout
-	case ctx != nil && ctx.Err() != nil:
+	case ctx.Err() != nil:
 		return statusClientGone
 	}
 	if _, ok := err.(tooLarge); ok {
@@ -111,7 +111,7 @@ func (s *Server) routeModel(w http.ResponseWriter, r *http.Request, p []string) 
 	get(w, r, func() {
 		v, err := acquire(m, name, version)
 		if err != nil {
-			writeError(w, statusOf(nil, err), err.Error())
+			writeError(w, statusOf(context.Background(), err), err.Error())
 			return
 		}
 		defer v.release()

@@ -104,7 +104,7 @@ func (s *Server) inferTo(w http.ResponseWriter, r *http.Request, m *served, name
 	defer func() { <-s.run }()
 	v, err := acquire(m, name, version)
 	if err != nil {
-		return statusOf(nil, err), err
+		return statusOf(context.Background(), err), err
 	}
 	defer v.release()
 	if err := s.answer(ctx, v, name, req, &b.out); err != nil {

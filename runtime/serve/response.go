@@ -17,7 +17,6 @@ import (
 type response struct {
 	json, bin []byte
 	binary    bool // the header that tells the two apart is wanted
-	scratch   []byte
 }
 
 // output is a result to be written.
