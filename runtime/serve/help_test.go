@@ -160,3 +160,10 @@ func main(%%x: f32[4]) -> (%%y: f32[4]) {
 }
 `, k)
 }
+
+// newSlowBody is a body that stops after its first bytes until end is called.
+func newSlowBody(first string) (r io.Reader, end func()) {
+	pr, pw := io.Pipe()
+	go io.WriteString(pw, first)
+	return pr, func() { pw.Close() }
+}
