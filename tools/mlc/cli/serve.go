@@ -87,7 +87,7 @@ func (a *app) servedModel(o codegen.Options) serve.Loader {
 func (a *app) compileUnmapped(ctx context.Context, path string, o codegen.Options) (*runtime.Model, error) {
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
-		return nil, diag.In(path, diag.Usage, err)
+		return nil, diag.In(path, diag.BadModel, err)
 	}
 	defer root.Close()
 	art, err := codegen.Build(ctx, codegen.FS(unmapped{root.FS()}, filepath.Base(path)), o)
