@@ -81,7 +81,7 @@ func (m *served) load(ctx context.Context) (v *version, err error) {
 		x.Close()
 		return nil, diag.In(m.path, diag.Unsupported, err)
 	}
-	if err := v.warmUp(ctx); err != nil {
+	if err := v.warmUp(ctx, m.s.o.MaxElems); err != nil {
 		v.close()
 		return nil, diag.In(m.path, diag.BadModel, err)
 	}
@@ -105,8 +105,9 @@ func (v *version) check() error {
 
 // warmUp runs once on zeros, so that the first request finds memory and pages
 // in place. Where extents are open it takes 1; a model that does not like that
-// guess is none the worse for it.
-func (v *version) warmUp(ctx context.Context) error {
+// guess is none the worse for it. Inputs of more than most elements are too large
+// for any request, too.
+func (v *version) warmUp(ctx context.Context, most int) error {
 	s, err := v.session()
 	if err != nil {
 		return err
@@ -122,6 +123,12 @@ func (v *version) warmUp(ctx context.Context) error {
 			}
 			dims[i] = int(n)
 		}
+		n, ok := tensor.Count(dims)
+		if !ok || n > most {
+			s.Close()
+			return diag.New(diag.Limit, "input %q is %v: more than the %d elements that a request may have", in.Name, in.Type, most)
+		}
+		most -= n
 		if err := s.Bind(in.Name, tensor.New(in.Type.DType, dims...)); err != nil {
 			s.Close()
 			return err

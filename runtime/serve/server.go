@@ -175,6 +175,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: min(10*time.Second, s.o.Timeout),
+		WriteTimeout:      2 * s.o.Timeout, // a client that does not read its answer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
@@ -188,7 +189,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() { failed <- h.Serve(l) }()
 	select {
 	case err := <-failed:
-		return diag.In("", diag.Usage, err)
+		return diag.In("", diag.Limit, err)
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
