@@ -2,9 +2,9 @@
 # Checks against another engine that installs in a minute: ONNX exports of the
 # corpus models compute in onnxruntime what was recorded of the originals, and
 # the keyword-spotting net in int8 computes there what it computes here, as a
-# whole and node by node. (The operator table's examples, `go run ./tools/peers
-# -examples`, are for reading: the engine refuses some that are legal, and says
-# why.)
+# whole and node by node; Triton's Python client works with mlc serve. (The
+# operator table's examples, `go run ./tools/peers -examples`, are for reading:
+# the engine refuses some that are legal, and says why.)
 #
 #	tools/peers/run.sh DIR      DIR holds the Python environment and the exports
 set -euo pipefail
@@ -12,10 +12,10 @@ cd "$(dirname "$0")/../.."
 dir="$(mkdir -p "${1:?want a folder}" && cd "$1" && pwd)"
 shared="${MLC_SHARED:-../shared}"
 python=python3
-if ! python3 -c 'import numpy, onnx, onnxruntime' 2>/dev/null; then
+if ! python3 -c 'import numpy, onnx, onnxruntime, tritonclient.http' 2>/dev/null; then
 	[ -x "$dir/venv/bin/python" ] || python3 -m venv "$dir/venv"
 	python="$dir/venv/bin/python"
-	"$python" -m pip install -q --disable-pip-version-check numpy onnx==1.23.0 onnxruntime
+	"$python" -m pip install -q --disable-pip-version-check numpy onnx==1.23.0 onnxruntime 'tritonclient[http]'
 fi
 models=(mnist-cntk-8 squeezenet-fp16 ultraface-rfb-320 yunet-n-dynamic blazeface-front-128 cyclone-unet orographic-drag oww-hello-deepa oww-embedding byte-bidi-lstm dtln-1)
 go run ./tools/peers -shared "$shared" -out "$dir/exports" "${models[@]}"
@@ -26,3 +26,5 @@ go run ./tools/peers -keywords -shared "$shared" -out "$dir/keywords"
 for check in quantize qnodes; do
 	"$python" "tools/peers/$check.py" "$dir/mlc" "$dir"/keywords/{model.onnx,calib.npz,x.npy}
 done
+tar -C "$dir" --zstd -xf "$shared/data/serving.tar.zst"
+"$python" tools/peers/triton.py "$dir/mlc" "$dir/serving"

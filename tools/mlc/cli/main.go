@@ -147,7 +147,7 @@ func (a *app) root() *cobra.Command {
 	c.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print results only")
 	c.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say what is being done")
 	c.SetFlagErrorFunc(flagError)
-	c.AddCommand(a.build(), a.opt(), a.quantize(), a.prune(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(),
+	c.AddCommand(a.build(), a.opt(), a.quantize(), a.prune(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(), a.serve(),
 		a.train(), a.distill(), a.eval(), a.data(),
 		a.models(), a.targets(), a.passes(), a.ops(), a.kernels(), a.doctor(), a.version())
 	c.SetHelpCommand(helpCommand())

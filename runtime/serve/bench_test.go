@@ -1,0 +1,108 @@
+package serve_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/runtime/serve"
+)
+
+// BenchmarkOverhead measures, by turns, a run in this process and the same run
+// as a request over a kept connection of the loopback, answer read. It reports
+// the medians in µs and their difference.
+func BenchmarkOverhead(b *testing.B) {
+	model, err := os.ReadFile("../../testdata/models/digits.onnx")
+	if err != nil {
+		b.Fatal(err)
+	}
+	art := compiled(b, model)
+	m, err := runtime.Decode(art)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	s, err := m.NewSession()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	x, err := tensor.Random(dtype.F32, 1, 1, 1, 28, 28)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Bind("image", x); err != nil {
+		b.Fatal(err)
+	}
+	_, h := server(b, serve.Options{}, map[string][]byte{"m": art})
+
+	head := `{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,28,28],"parameters":{"binary_data_size":3136}}],"parameters":{"binary_data_output":true}}`
+	data := []byte{}
+	for i := range x.Len() {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		data = strconv.AppendFloat(data, x.Float(i), 'g', -1, 32)
+	}
+	b.Run("binary", func(b *testing.B) { overhead(b, s, h.URL, append([]byte(head), x.Bytes()...), len(head)) })
+	b.Run("json", func(b *testing.B) {
+		overhead(b, s, h.URL, fmt.Appendf(nil, `{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,28,28],"data":[%s]}]}`, data), 0)
+	})
+}
+
+func overhead(b *testing.B, s *runtime.Session, url string, body []byte, header int) {
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	var req bytes.Buffer
+	fmt.Fprintf(&req, "POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n", len(body))
+	if header > 0 {
+		fmt.Fprintf(&req, "Inference-Header-Content-Length: %d\r\n", header)
+	}
+	req.WriteString("\r\n")
+	req.Write(body)
+	r := bufio.NewReader(c)
+	var direct, served []time.Duration
+	for b.Loop() {
+		t0 := time.Now()
+		if err := s.Run(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		t1 := time.Now()
+		if _, err := c.Write(req.Bytes()); err != nil {
+			b.Fatal(err)
+		}
+		a, err := http.ReadResponse(r, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, a.Body); err != nil || a.StatusCode != 200 {
+			b.Fatal(a.StatusCode, err)
+		}
+		direct, served = append(direct, t1.Sub(t0)), append(served, time.Since(t1))
+	}
+	d, v := median(direct), median(served)
+	b.ReportMetric(d, "run-µs")
+	b.ReportMetric(v, "request-µs")
+	b.ReportMetric(v-d, "overhead-µs")
+}
+
+func median(d []time.Duration) float64 {
+	slices.Sort(d)
+	return float64(d[len(d)/2].Nanoseconds()) / 1000
+}

@@ -1,0 +1,169 @@
+package serve_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/runtime/serve"
+)
+
+// fixtures are the files of shared/data/serving.tar.zst by name.
+var fixtures = sync.OnceValues(func() (map[string][]byte, error) {
+	dir := os.Getenv("MLC_SHARED")
+	if dir == "" {
+		dir = "../../../shared"
+	}
+	f, err := os.Open(filepath.Join(dir, "data", "serving.tar.zst"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	out := map[string][]byte{}
+	for t := tar.NewReader(z); ; {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if out[filepath.ToSlash(filepath.Clean(h.Name))], err = io.ReadAll(t); err != nil {
+			return nil, err
+		}
+	}
+})
+
+func fixture(t testing.TB, name string) []byte {
+	t.Helper()
+	all, err := fixtures()
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("CI needs the serving fixtures: %v", err)
+		}
+		t.Skipf("no serving fixtures (set MLC_SHARED): %v", err)
+	}
+	b, ok := all["serving/"+name]
+	if !ok {
+		t.Fatalf("no serving/%s among the fixtures", name)
+	}
+	return b
+}
+
+// compiled is the artifact of a model in .onnx or .mir form.
+func compiled(t testing.TB, model []byte) []byte {
+	t.Helper()
+	a, err := codegen.Build(context.Background(), codegen.Bytes(model), codegen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	b, err := a.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// write puts b at path in one step.
+func write(t testing.TB, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// server serves models by name on a listener of the test's.
+func server(t testing.TB, o serve.Options, models map[string][]byte) (*serve.Server, *httptest.Server) {
+	t.Helper()
+	s, err := serve.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, b := range models {
+		path := filepath.Join(dir, name+".mlc")
+		write(t, path, b)
+		if err := s.Add(context.Background(), name, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := httptest.NewServer(s.Handler())
+	t.Cleanup(func() { h.Close(); s.Close() })
+	return s, h
+}
+
+// post sends a request and gives the status, the body and the header.
+func post(t testing.TB, url string, body []byte, header ...string) (int, []byte, http.Header) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return do(t, r)
+}
+
+func do(t testing.TB, r *http.Request) (int, []byte, http.Header) {
+	t.Helper()
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	b, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.StatusCode, b, a.Header
+}
+
+func get(t testing.TB, url string) (int, []byte) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, b, _ := do(t, r)
+	return code, b
+}
+
+// adder is a model that adds k to four numbers.
+func adder(k int) []byte {
+	return fmt.Appendf(nil, `module "adder" opset {ai.onnx 21}
+func main(%%x: f32[4]) -> (%%y: f32[4]) {
+	%%k = const f32[1] [%d]
+	%%y = Add %%x, %%k : f32[4]
+	return %%y
+}
+`, k)
+}
+
+// newSlowBody is a body that stops after its first bytes until end is called.
+func newSlowBody(first string) (r io.Reader, end func()) {
+	pr, pw := io.Pipe()
+	go io.WriteString(pw, first)
+	return pr, func() { pw.Close() }
+}

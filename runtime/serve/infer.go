@@ -1,0 +1,249 @@
+package serve
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime"
+)
+
+// buffers are what a request needs and the next one can have.
+type buffers struct {
+	body bytes.Buffer
+	out  response
+}
+
+// maxKept bounds the bytes that idle buffers keep.
+const maxKept = 4 << 20
+
+var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
+
+func (b *buffers) free() {
+	if b.body.Cap()+cap(b.out.json)+cap(b.out.bin) <= maxKept {
+		bufferPool.Put(b)
+	}
+}
+
+// infer answers one inference request and counts it.
+func (s *Server) infer(w http.ResponseWriter, r *http.Request, m *served, name, version string) {
+	start := time.Now()
+	c := &s.unknown
+	if m != nil {
+		c = &m.counters
+	}
+	b := bufferPool.Get().(*buffers)
+	s.inFlight.Add(1)
+	code := http.StatusInternalServerError // what a panic leaves
+	defer func() {
+		s.inFlight.Add(-1)
+		c.add(code, time.Since(start))
+	}()
+	code, err := s.inferTo(w, r, m, name, version, start, b)
+	if err == nil {
+		b.out.write(w)
+		b.free()
+		return
+	}
+	if code >= 500 && code != http.StatusServiceUnavailable && code != http.StatusGatewayTimeout {
+		s.o.Log.Error("request failed", "model", name, "code", code, "error", err)
+	} else {
+		s.o.Log.Debug("request refused", "model", name, "code", code, "error", err)
+	}
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	writeError(w, code, err.Error())
+	b.free()
+}
+
+// inferTo fills b.out, or says what is wrong and the status code.
+func (s *Server) inferTo(w http.ResponseWriter, r *http.Request, m *served, name, version string, start time.Time, b *buffers) (int, error) {
+	if m == nil {
+		return http.StatusNotFound, fmt.Errorf("no model %q is served", name)
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		return http.StatusMethodNotAllowed, fmt.Errorf("method %s: want POST", r.Method)
+	}
+	if s.inFlight.Load() > int64(s.o.Concurrency+s.o.Queue) {
+		return http.StatusServiceUnavailable, fmt.Errorf("the queue of %d requests is full", s.o.Queue)
+	}
+	header, err := headerLength(r)
+	if err == nil {
+		err = s.readBody(w, r, start, &b.body)
+	}
+	if err != nil {
+		return statusOf(r.Context(), err), err
+	}
+	req, err := parseRequest(b.body.Bytes(), header, s.o.MaxElems)
+	if err != nil {
+		if _, ok := err.(tooLarge); ok {
+			return http.StatusRequestEntityTooLarge, err
+		}
+		return http.StatusBadRequest, err
+	}
+	ctx, cancel := context.WithDeadline(r.Context(), s.deadline(start, req))
+	defer cancel()
+	if err := s.wait(ctx); err != nil {
+		return statusOf(ctx, err), err
+	}
+	defer func() { <-s.run }()
+	v, err := acquire(m, name, version)
+	if err != nil {
+		return statusOf(context.Background(), err), err
+	}
+	defer v.release()
+	if err := s.answer(ctx, v, name, req, &b.out); err != nil {
+		return statusOf(ctx, err), err
+	}
+	return http.StatusOK, nil
+}
+
+// headerLength reads Inference-Header-Content-Length, -1 if it is not there.
+func headerLength(r *http.Request) (int, error) {
+	h := r.Header.Get("Inference-Header-Content-Length")
+	if h == "" {
+		return -1, nil
+	}
+	n, err := strconv.ParseUint(h, 10, 31)
+	if err != nil {
+		return 0, fail(http.StatusBadRequest, "Inference-Header-Content-Length %q: want an integer from 0", h)
+	}
+	return int(n), nil
+}
+
+// readBody reads the body, decompressed, within the limits of bytes and time.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, start time.Time, b *bytes.Buffer) error {
+	b.Reset()
+	if r.ContentLength > s.o.MaxBody {
+		return fail(http.StatusRequestEntityTooLarge, "a body of %d bytes: want %d at most", r.ContentLength, s.o.MaxBody)
+	}
+	rc := http.NewResponseController(w)
+	timed := rc.SetReadDeadline(start.Add(s.o.Timeout)) == nil
+	var body io.Reader = http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+	var err error
+	switch enc := strings.ToLower(r.Header.Get("Content-Encoding")); enc {
+	case "", "identity":
+		if r.ContentLength > 0 {
+			b.Grow(int(min(r.ContentLength, 1<<20)) + bytes.MinRead)
+		}
+	case "gzip":
+		body, err = gzip.NewReader(body)
+	case "deflate":
+		body, err = zlib.NewReader(body)
+	default:
+		return fail(http.StatusUnsupportedMediaType, "Content-Encoding %q: want gzip, deflate or none", enc)
+	}
+	var n int64
+	if err == nil {
+		n, err = b.ReadFrom(io.LimitReader(body, s.o.MaxBody+1))
+	}
+	var big *http.MaxBytesError
+	switch {
+	case errors.As(err, &big) || n > s.o.MaxBody:
+		return fail(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", s.o.MaxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fail(http.StatusRequestTimeout, "the body did not come within %v", s.o.Timeout)
+	case err != nil:
+		return fail(http.StatusBadRequest, "the body: %v", err)
+	}
+	if timed {
+		rc.SetReadDeadline(time.Time{})
+	}
+	return nil
+}
+
+// wait takes a turn to run, given back by receiving from s.run.
+func (s *Server) wait(ctx context.Context) error {
+	select {
+	case s.run <- struct{}{}:
+		return nil
+	default:
+	}
+	s.queued.Add(1)
+	defer s.queued.Add(-1)
+	select {
+	case s.run <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("no turn to run: %w", ctx.Err())
+	}
+}
+
+// answer runs req on v and encodes the outputs.
+func (s *Server) answer(ctx context.Context, v *version, name string, req *request, out *response) error {
+	in, err := v.arrange(req.inputs)
+	if err != nil {
+		return err
+	}
+	wants := req.outputs
+	if len(wants) == 0 {
+		for _, o := range v.outputs {
+			wants = append(wants, wanted{o.Name, req.binary})
+		}
+	}
+	for _, w := range wants {
+		if !slices.ContainsFunc(v.outputs, func(i runtime.Info) bool { return i.Name == w.name }) {
+			return fail(http.StatusBadRequest, "output %q: the model has %s", w.name, names(v.outputs))
+		}
+	}
+	return v.runOn(ctx, in, func(x *runtime.Session) error {
+		outs := make([]output, len(wants))
+		for i, w := range wants {
+			t, err := x.Output(w.name)
+			if err != nil {
+				return err
+			}
+			outs[i] = output{w.name, t, w.binary}
+		}
+		if err := out.encode(name, v.id, req.id, outs); err != nil {
+			return fail(http.StatusUnprocessableEntity, "%v", err)
+		}
+		return nil
+	})
+}
+
+// arrange puts the inputs into the model's order and checks that all are there
+// and of the right types; extents are the session's to check.
+func (v *version) arrange(in []namedTensor) ([]tensor.Tensor, error) {
+	out := make([]tensor.Tensor, len(v.inputs))
+	for _, x := range in {
+		i, ok := v.index[x.name]
+		if !ok {
+			return nil, fail(http.StatusBadRequest, "input %q: the model has %s", x.name, names(v.inputs))
+		}
+		t := x.t
+		if want := v.inputs[i].Type.DType; t.DType() != want {
+			return nil, fail(http.StatusBadRequest, "input %q: have %s, want %s", x.name, datatypeOf(t.DType()), datatypeOf(want))
+		}
+		out[i] = t
+	}
+	for i := range out {
+		if !out[i].Valid() {
+			return nil, &diag.Error{Kind: diag.BadData, Node: fmt.Sprintf("input %q", v.inputs[i].Name), Have: "nothing", Want: v.inputs[i].Type.String()}
+		}
+	}
+	return out, nil
+}
+
+func names(infos []runtime.Info) string {
+	out := make([]string, len(infos))
+	for i, x := range infos {
+		out[i] = x.Name
+	}
+	return strings.Join(out, ", ")
+}
