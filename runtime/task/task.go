@@ -45,7 +45,7 @@ type Input struct {
 type Classify struct {
 	Output     string `json:"output,omitempty"`     // "": the first one
 	Activation string `json:"activation,omitempty"` // none (""), softmax, sigmoid: what is still to be done to the output
-	Top        int    `json:"top,omitempty"`        // classes given; 0: all. Parse: 5
+	Top        int    `json:"top"`                  // classes given; 0: all. Parse: 5
 }
 
 // Detect reads boxes [.., A, 4] and scores [.., A, classes].
@@ -58,7 +58,7 @@ type Detect struct {
 	Background int     `json:"background"`           // class that is no object; -1 (Parse): none
 	Threshold  float64 `json:"threshold"`            // least score; Parse: 0.5
 	IoU        float64 `json:"iou"`                  // boxes of a class that overlap a better one by more are dropped; Parse: 0.5
-	Top        int     `json:"top,omitempty"`        // boxes given; 0: all. Parse: 100
+	Top        int     `json:"top"`                  // boxes given; 0: all. Parse: 100
 }
 
 // Limits of a description.

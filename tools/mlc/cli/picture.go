@@ -173,9 +173,9 @@ func (r *pictureReport) print(a *app) {
 	}
 	fmt.Fprintln(a.out)
 	line := func(c *classFound) string {
-		s := fmt.Sprintf("%8d  %-10.6g", c.Index, float64(c.Score))
+		s := fmt.Sprintf("%8d  %.6g", c.Index, float64(c.Score))
 		if c.Label != "" {
-			s += "  " + c.Label
+			s = fmt.Sprintf("%-20s  %s", s, c.Label)
 		}
 		return s
 	}
