@@ -19,9 +19,10 @@ import (
 )
 
 func (a *app) build() *cobra.Command {
+	var taskFile string
 	var f compileFlags
 	var q quantFlags
-	var out, emit, stage, mode, taskFile string
+	var out, emit, stage, mode string
 	var opset int
 	var times bool
 	c := &cobra.Command{
@@ -35,19 +36,19 @@ func (a *app) build() *cobra.Command {
 	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name with .mlc)")
 	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: mlc, onnx, mir (default: by OUT's suffix, else mlc)")
 	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
-	registerTask(c, &taskFile)
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
 	c.Flags().BoolVar(&times, "time-passes", false, "print what each pass took")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o := a.options()
+		var err error
+		if o.Task, err = readTask(taskFile); err != nil {
+			return err
+		}
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
 		kind, err := emitKind(emit, out)
 		if err != nil {
-			return err
-		}
-		if o.Task, err = readTask(taskFile); err != nil {
 			return err
 		}
 		src, done, err := a.maybeQuantized(c, args[0], &o, mode, &q)
@@ -82,6 +83,7 @@ func (a *app) build() *cobra.Command {
 		}
 		return a.summary(art, out, kind, size, time.Since(t0))
 	}
+	registerTask(c, &taskFile)
 	return c
 }
 
