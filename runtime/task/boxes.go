@@ -2,8 +2,9 @@ package task
 
 import (
 	"cmp"
-	"math"
 	"slices"
+
+	"github.com/mlc-go/mlc/runtime/kernel/vecmath"
 )
 
 // Class is a class with its score.
@@ -33,7 +34,8 @@ func iou(a, b *Box) float64 {
 	if w <= 0 || h <= 0 {
 		return 0
 	}
-	return w * h / (a.area() + b.area() - w*h)
+	both := float64(w * h) // no product is fused into the sum: every machine gives the same bits
+	return both / (float64(a.area()) + float64(b.area()) - both)
 }
 
 // NMS drops boxes that overlap a better one of their class by more than limit
@@ -73,7 +75,7 @@ func activate(how string, v []float64) {
 	switch how {
 	case "sigmoid":
 		for i, x := range v {
-			v[i] = 1 / (1 + math.Exp(-x))
+			v[i] = vecmath.Sigmoid64(x)
 		}
 	case "softmax":
 		if len(v) == 0 {
@@ -81,7 +83,7 @@ func activate(how string, v []float64) {
 		}
 		most, sum := slices.Max(v), 0.0
 		for i, x := range v {
-			v[i] = math.Exp(x - most)
+			v[i] = vecmath.Exp64(x - most)
 			sum += v[i]
 		}
 		for i := range v {

@@ -49,7 +49,7 @@ func place(fit string, w, h, W, H int) placing {
 	switch fit {
 	case "letterbox":
 		r := min(float64(W)/float64(w), float64(H)/float64(h))
-		nw, nh := part(float64(w)*r, W), part(float64(h)*r, H)
+		nw, nh := part(float64(float64(w)*r), W), part(float64(float64(h)*r), H)
 		p.to = image.Rect(0, 0, nw, nh).Add(image.Pt((W-nw)/2, (H-nh)/2))
 	case "crop":
 		cw, ch := w, h
