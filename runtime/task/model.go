@@ -250,7 +250,7 @@ func (x *Model) tensor(p image.Image) (tensor.Tensor, placing, error) {
 	at := place(x.task.Input.Fit, w, h, x.width, x.height)
 	c := x.channels
 	to := at.to
-	pix := resize(pixels(p, at.from, c), c, at.from.Dx(), at.from.Dy(), to.Dx(), to.Dy())
+	pix := resize(rows(p, at.from, c), c, at.from.Dx(), at.from.Dy(), to.Dx(), to.Dy())
 	if x.task.Input.Color == "bgr" {
 		for i := 0; i < len(pix); i += 3 {
 			pix[i], pix[i+2] = pix[i+2], pix[i]

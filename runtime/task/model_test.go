@@ -130,6 +130,36 @@ func TestTensor(t *testing.T) {
 	}
 }
 
+// Extents that the model leaves open come from the description.
+func TestOpenExtents(t *testing.T) {
+	const open = `module "open" opset {ai.onnx 28}
+dim N 1..*
+dim H 1..*
+dim W 1..*
+func main(%x: u8[N,H,W,1]) -> (%y: f32[((H*N)*W)]) {
+	%f = Cast %x {to=1} : f32[N,H,W,1]
+	%s = const i64[1] [-1]
+	%y = Reshape %f, %s : f32[((H*N)*W)]
+	return %y
+}
+`
+	p := image.NewGray(image.Rect(0, 0, 4, 1))
+	copy(p.Pix, []uint8{0, 10, 20, 30})
+	m, err := task.Open(build(t, open, `{"input": {"width": 2, "height": 1, "layout": "nhwc"}, "classify": {}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, h := m.Size(); w != 2 || h != 1 {
+		t.Errorf("size %d x %d, want 2 x 1", w, h)
+	}
+	if got, want := scores(t, m, p), []float64{5, 25}; !slices.Equal(got, want) {
+		t.Errorf("have %v, want %v", got, want)
+	}
+	if _, err := task.Open(build(t, open, `{"input": {"layout": "nhwc"}, "classify": {}}`)); err == nil || !strings.Contains(err.Error(), "input.width and input.height") {
+		t.Errorf("without extents: %v", err)
+	}
+}
+
 // The part of a picture that SubImage gives counts from its own corner.
 func TestSubImage(t *testing.T) {
 	p := image.NewGray(image.Rect(0, 0, 4, 4))

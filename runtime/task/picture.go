@@ -73,23 +73,42 @@ func (p placing) back(x, y float64) (float64, float64) {
 	return x, y
 }
 
-// pixels gives the part r of a picture (from its own corner), interleaved, in
-// 1 channel (gray) or 3 (rgb).
-func pixels(p image.Image, r image.Rectangle, channels int) []uint8 {
-	at := r.Min.Add(p.Bounds().Min)
-	size := image.Rect(0, 0, r.Dx(), r.Dy())
-	if channels == 1 {
-		g := image.NewGray(size)
-		draw.Draw(g, size, p, at, draw.Src)
-		return g.Pix
+// rows reads the part r of a picture (counted from its own corner) row by row,
+// interleaved, in 1 channel (gray) or 3 (rgb). Two rows of neighbouring numbers
+// are valid at a time.
+func rows(p image.Image, r image.Rectangle, channels int) func(y int) []uint8 {
+	at, line := r.Min.Add(p.Bounds().Min), image.Rect(0, 0, r.Dx(), 1)
+	gray := [2]*image.Gray{}
+	rgb := [2]*image.RGBA{}
+	for k := range 2 {
+		if channels == 1 {
+			gray[k] = image.NewGray(line)
+		} else {
+			rgb[k] = image.NewRGBA(line)
+		}
 	}
-	c := image.NewRGBA(size)
-	draw.Draw(c, size, p, at, draw.Src)
-	out := c.Pix[:0]
-	for i := 0; i < len(c.Pix); i += 4 {
-		out = append(out, c.Pix[i], c.Pix[i+1], c.Pix[i+2])
+	kept, have := [2][]uint8{}, [2]int{-1, -1}
+	return func(y int) []uint8 {
+		k := y & 1
+		switch from := at.Add(image.Pt(0, y)); {
+		case have[k] == y:
+		case channels == 1:
+			draw.Draw(gray[k], line, p, from, draw.Src)
+			kept[k] = gray[k].Pix
+		default:
+			draw.Draw(rgb[k], line, p, from, draw.Src)
+			kept[k] = dropAlpha(kept[k][:0], rgb[k].Pix)
+		}
+		have[k] = y
+		return kept[k]
 	}
-	return out
+}
+
+func dropAlpha(to, pix []uint8) []uint8 {
+	for i := 0; i < len(pix); i += 4 {
+		to = append(to, pix[i], pix[i+1], pix[i+2])
+	}
+	return to
 }
 
 // tap is a place between two neighbours.
@@ -111,14 +130,11 @@ func taps(m, n int) []tap {
 }
 
 // resize scales interleaved channels from w × h to W × H.
-func resize(src []uint8, channels, w, h, W, H int) []uint8 {
-	if w == W && h == H {
-		return src
-	}
+func resize(row func(y int) []uint8, channels, w, h, W, H int) []uint8 {
 	xs, ys := taps(w, W), taps(h, H)
 	out := make([]uint8, 0, W*H*channels)
 	for _, y := range ys {
-		top, low := src[y.lo*w*channels:], src[y.hi*w*channels:]
+		top, low := row(y.lo), row(y.hi)
 		for _, x := range xs {
 			l, r := x.lo*channels, x.hi*channels
 			for c := range channels {

@@ -13,6 +13,11 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 )
 
+// of gives the rows of interleaved pixels.
+func of(pix []uint8, width int) func(y int) []uint8 {
+	return func(y int) []uint8 { return pix[y*width : (y+1)*width] }
+}
+
 // Hand calculations: the centre of output pixel i lies at (i+0.5)·in/out - 0.5.
 func TestResizeByHand(t *testing.T) {
 	for _, c := range []struct {
@@ -25,14 +30,15 @@ func TestResizeByHand(t *testing.T) {
 		{"down by two: 0.5, 2.5", []uint8{10, 20, 30, 40}, 4, 1, 2, 1, []uint8{15, 35}},
 		{"three to two: 0.25, 1.75", []uint8{0, 100, 200}, 3, 1, 2, 1, []uint8{25, 175}},
 		{"the mean of four, 87.5, rounds up", []uint8{0, 100, 200, 50}, 2, 2, 1, 1, []uint8{88}},
+		{"as it is", []uint8{3, 200, 7, 255}, 2, 2, 2, 2, []uint8{3, 200, 7, 255}},
 		{"one pixel everywhere", []uint8{7}, 1, 1, 2, 2, []uint8{7, 7, 7, 7}},
 		{"upright", []uint8{0, 100}, 1, 2, 1, 4, []uint8{0, 25, 75, 100}},
 	} {
-		if got := resize(c.in, 1, c.w, c.h, c.W, c.H); !slices.Equal(got, c.want) {
+		if got := resize(of(c.in, c.w), 1, c.w, c.h, c.W, c.H); !slices.Equal(got, c.want) {
 			t.Errorf("%s: have %v, want %v", c.name, got, c.want)
 		}
 	}
-	if got, want := resize([]uint8{0, 10, 20, 100, 110, 120}, 3, 2, 1, 4, 1), []uint8{0, 10, 20, 25, 35, 45, 75, 85, 95, 100, 110, 120}; !slices.Equal(got, want) {
+	if got, want := resize(of([]uint8{0, 10, 20, 100, 110, 120}, 6), 3, 2, 1, 4, 1), []uint8{0, 10, 20, 25, 35, 45, 75, 85, 95, 100, 110, 120}; !slices.Equal(got, want) {
 		t.Errorf("three channels: have %v, want %v", got, want)
 	}
 }
@@ -60,7 +66,7 @@ func TestResizePeer(t *testing.T) {
 		for i, v := range c.In {
 			in[i] = uint8(v)
 		}
-		got := resize(in, 1, c.W, c.H, c.ToW, c.ToH)
+		got := resize(of(in, c.W), 1, c.W, c.H, c.ToW, c.ToH)
 		if len(got) != len(c.Out) {
 			t.Fatalf("%d x %d to %d x %d: %d pixels, want %d", c.W, c.H, c.ToW, c.ToH, len(got), len(c.Out))
 		}
@@ -175,19 +181,19 @@ func TestActivate(t *testing.T) {
 	}
 }
 
-func TestPixels(t *testing.T) {
+func TestRows(t *testing.T) {
 	p := image.NewNRGBA(image.Rect(10, 10, 13, 11)) // its corner is not 0, 0
 	p.Set(10, 10, color.NRGBA{255, 0, 0, 255})
 	p.Set(11, 10, color.NRGBA{0, 255, 0, 255})
 	p.Set(12, 10, color.NRGBA{0, 0, 255, 0}) // transparent: black
-	if got, want := pixels(p, image.Rect(0, 0, 3, 1), 3), []uint8{255, 0, 0, 0, 255, 0, 0, 0, 0}; !slices.Equal(got, want) {
+	if got, want := rows(p, image.Rect(0, 0, 3, 1), 3)(0), []uint8{255, 0, 0, 0, 255, 0, 0, 0, 0}; !slices.Equal(got, want) {
 		t.Errorf("rgb: have %v, want %v", got, want)
 	}
 	// 19595·65535 >> 16 >> 8 = 76; 38470·65535 >> 16 >> 8 = 150.
-	if got, want := pixels(p, image.Rect(0, 0, 3, 1), 1), []uint8{76, 150, 0}; !slices.Equal(got, want) {
+	if got, want := rows(p, image.Rect(0, 0, 3, 1), 1)(0), []uint8{76, 150, 0}; !slices.Equal(got, want) {
 		t.Errorf("gray: have %v, want %v", got, want)
 	}
-	if got, want := pixels(p, image.Rect(1, 0, 2, 1), 3), []uint8{0, 255, 0}; !slices.Equal(got, want) {
+	if got, want := rows(p, image.Rect(1, 0, 2, 1), 3)(0), []uint8{0, 255, 0}; !slices.Equal(got, want) {
 		t.Errorf("a part: have %v, want %v", got, want)
 	}
 }
