@@ -28,6 +28,7 @@ import (
 	"github.com/mlc-go/mlc/runtime"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
+	"github.com/mlc-go/mlc/runtime/task"
 )
 
 // The types of other packages under their short names.
@@ -89,6 +90,9 @@ func Dim(name string, lo, hi int64) Option {
 		return nil
 	}
 }
+
+// Task keeps in the model what it does with pictures, for task.Open.
+func Task(t task.Task) Option { return func(c *config) error { c.o.Task = &t; return nil } }
 
 // With compiles with operators, kernels and passes of one's own.
 func With(r *Registry) Option { return func(c *config) error { c.reg = r; return nil } }

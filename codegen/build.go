@@ -27,6 +27,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
 	"github.com/mlc-go/mlc/runtime/plan"
+	"github.com/mlc-go/mlc/runtime/task"
 )
 
 // Version is the compiler's version, part of every recipe.
@@ -42,8 +43,9 @@ type Options struct {
 	Off, Only  []string // passes and rules switched off, or the only ones on
 	Fuel       int64    // rewrites allowed; 0: any number, negative: none
 	Bind       bindshape.Binding
-	KeepInputs []string // initializers that stay inputs
-	Stop       string   // stage after which to stop: StageImport, ... ; "" builds all
+	KeepInputs []string   // initializers that stay inputs
+	Task       *task.Task // what the model does with pictures, kept in its metadata; nil: as the model has it
+	Stop       string     // stage after which to stop: StageImport, ... ; "" builds all
 
 	Check      bool // compare the meaning before and after each pass
 	Shuffle    uint64
@@ -140,6 +142,10 @@ func Build(ctx context.Context, src Source, o Options) (a *Artifact, err error) 
 		return nil, err
 	}
 	a = &Artifact{module: l.module, close: l.close, recipe: o.recipe(l.digest, level, t)}
+	if err := o.setTask(a); err != nil {
+		l.close()
+		return nil, err
+	}
 	if err := o.compile(ctx, a, level, t); err != nil {
 		l.close()
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -148,6 +154,25 @@ func Build(ctx context.Context, src Source, o Options) (a *Artifact, err error) 
 		return nil, diag.In(src.Name(), diag.Internal, err)
 	}
 	return a, nil
+}
+
+// setTask puts the task into the metadata of the module, and its digest into
+// the recipe.
+func (o *Options) setTask(a *Artifact) error {
+	if o.Task == nil {
+		return nil
+	}
+	if err := o.Task.Check(); err != nil {
+		return err
+	}
+	b, err := o.Task.JSON()
+	if err != nil {
+		return diag.New(diag.BadData, "the task: %v", err)
+	}
+	m := a.module
+	m.Meta = append(slices.DeleteFunc(m.Meta, func(e ir.Meta) bool { return e.Key == task.Key }), ir.Meta{Key: task.Key, Value: string(b)})
+	a.recipe = append(a.recipe, artifact.Entry{Key: "task-sha256", Value: digestOf(b)})
+	return nil
 }
 
 func (o *Options) progress(stage string) {

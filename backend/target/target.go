@@ -22,6 +22,9 @@ type Target struct {
 	Features cpu.Features // that alternatives may need; the artifact still runs where some are missing
 }
 
+// wasm is another name for Generic: WebAssembly runs those artifacts.
+const wasm = "wasm"
+
 // Generic is the architecture whose artifacts hold no assembly and run on
 // every GOARCH.
 const Generic = "generic"
@@ -36,6 +39,7 @@ func Known() [][2]string {
 		{"amd64", "x86-64: generic, AVX2 and AVX-512 alternatives in one artifact"},
 		{"arm64", "AArch64: generic and NEON alternatives in one artifact"},
 		{"generic", "plain Go kernels for every other GOARCH"},
+		{wasm, "the same as generic, for GOOS wasip1 and js"},
 	}
 }
 
@@ -64,10 +68,10 @@ func Parse(s string) (Target, error) {
 		}
 	case slices.Contains(archs, name):
 		t.Arch, t.Features = name, cpu.All(name)
-	case name == Generic:
+	case name == Generic || name == wasm:
 		t.Arch = Generic
 	default:
-		return t, diag.New(diag.Usage, "--target=%s: unknown architecture%s (have amd64, arm64, generic for every other GOARCH, native)", s, suggest(name))
+		return t, diag.New(diag.Usage, "--target=%s: unknown architecture%s (have amd64, arm64, wasm, generic for every other GOARCH, native)", s, suggest(name))
 	}
 	return t, t.apply(s, mods)
 }
@@ -83,6 +87,8 @@ func suggest(name string) string {
 		return ", did you mean amd64?"
 	case "aarch64", "armv8":
 		return ", did you mean arm64?"
+	case "wasm32", "wasip1", "wasi", "js":
+		return ", did you mean wasm?"
 	}
 	return ""
 }

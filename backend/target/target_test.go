@@ -16,6 +16,8 @@ func TestParse(t *testing.T) {
 		"amd64-avx2":       {"", "amd64", 0},
 		"arm64":            {"", "arm64", cpu.NEON | cpu.DotProd | cpu.I8MM},
 		"generic":          {"", "generic", 0},
+		"wasm":             {"", "generic", 0},
+		"wasip1/wasm":      {"wasip1", "generic", 0},
 	} {
 		got, err := Parse(s)
 		if err != nil || got != want {
@@ -28,6 +30,8 @@ func TestParse(t *testing.T) {
 	}
 	for s, gist := range map[string]string{
 		"arm46":       "did you mean arm64?",
+		"wasm32":      "did you mean wasm?",
+		"wasm+neon":   "unknown feature",
 		"amd64+sse9":  "unknown feature",
 		"amd64+neon":  "unknown feature",
 		"/amd64":      "empty operating system",

@@ -22,6 +22,7 @@ import (
 )
 
 func (a *app) build() *cobra.Command {
+	var taskFile string
 	var f compileFlags
 	var q quantFlags
 	var g goFlags
@@ -45,6 +46,10 @@ func (a *app) build() *cobra.Command {
 	c.Flags().BoolVar(&times, "time-passes", false, "print what each pass took")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		o := a.options()
+		var err error
+		if o.Task, err = readTask(taskFile); err != nil {
+			return err
+		}
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
@@ -104,6 +109,7 @@ func (a *app) build() *cobra.Command {
 		}
 		return a.summary(art, out, kind, size, time.Since(t0), rep)
 	}
+	registerTask(c, &taskFile)
 	return c
 }
 

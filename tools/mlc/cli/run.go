@@ -27,21 +27,23 @@ func (a *app) run() *cobra.Command {
 	var random bool
 	var seed uint64
 	var threads, top int
-	var outDir, format, save string
+	var outDir, format, save, taskFile string
 	c := &cobra.Command{
-		Use:   "run MODEL [-i NAME=FILE|VALUE | -i DIR]...",
-		Short: "Run a model or artifact on inputs and print or write its outputs",
-		Args:  cobra.ExactArgs(1),
+		Use:   "run MODEL [PICTURE... | -i NAME=FILE|VALUE | -i DIR ...]",
+		Short: "Run a model or artifact on inputs and print or write its outputs, or on pictures and print what they show",
+		Args:  cobra.MinimumNArgs(1),
 	}
+	c.Long = c.Short + ".\n\nPICTURE is a .png or .jpg; what becomes of it stands in the model's metadata\nmlc.task (see --task and docs/tasks.md)."
 	f.register(c, "2")
 	s := c.Flags()
 	s.StringArrayVarP(&ins, "input", "i", nil, "`NAME=FILE` (.npy, .npz, .pb, .json), NAME=VALUE (4xf32=1,2,3,4 | zeros | random:SEED) or a folder of input_N.pb")
 	s.BoolVar(&random, "random", false, "random values for inputs that are not given")
 	s.Uint64Var(&seed, "seed", 1, "`seed` of --random")
 	s.IntVar(&threads, "threads", 1, "`threads` to use")
-	s.IntVar(&top, "top", 0, "print the `K` largest elements of each output with their positions")
+	s.IntVar(&top, "top", 0, "print the `K` largest elements of each output with their positions, or the K best classes or boxes of each picture")
 	s.StringVar(&outDir, "out-dir", "", "write each output to `DIR`")
 	s.StringVar(&format, "out-format", "npy", "npy (NAME.npy) or pb (output_N.pb in graph order)")
+	registerTask(c, &taskFile)
 	s.StringVar(&save, "save", "", "write the artifact to `FILE.mlc`, run it from there and end with its summary")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if threads < 1 {
@@ -50,11 +52,19 @@ func (a *app) run() *cobra.Command {
 		if format != "npy" && format != "pb" {
 			return usage("--out-format=%s: unknown format (have npy, pb)", format)
 		}
+		pictures := args[1:]
+		if len(pictures) > 0 && (len(ins) > 0 || random || outDir != "") {
+			return usage("%s: a picture beside -i, --random or --out-dir", pictures[0])
+		}
 		o := a.options()
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
 		model := args[0]
+		var err error
+		if o.Task, err = readTask(taskFile); err != nil {
+			return err
+		}
 		var saved *buildSummary
 		if save != "" {
 			sum, err := a.save(c.Context(), model, save, o)
@@ -68,6 +78,9 @@ func (a *app) run() *cobra.Command {
 			return err
 		}
 		defer m.Close()
+		if len(pictures) > 0 {
+			return a.runPictures(c.Context(), m, pictures, pictureFlags{o.Task, top, threads, saved})
+		}
 		dims, err := dimValues(f.dims)
 		if err != nil {
 			return err
