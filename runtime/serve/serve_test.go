@@ -114,3 +114,54 @@ func TestMetadataAndHealth(t *testing.T) {
 		}
 	}
 }
+
+// Request bodies of KServe's own tests: version 2 in JSON reaches the model,
+// which has none of these inputs, so that the error names one; version 1,
+// gRPC's form, chat and data frames are refused by the parser.
+func TestKServeBodies(t *testing.T) {
+	_, h := server(t, serve.Options{}, map[string][]byte{"m": compiled(t, adder(1))})
+	for name, says := range map[string]string{
+		"iris_input_v2": "the model has", "iris_input_v2_binary": "the model has", "iris_input_v2_all_binary": "the model has",
+		"autogluon_titanic_input_v2": "the model has", "autogluon_titanic_input_v2_binary": "the model has",
+		"autogluon_titanic_input_v2_all_binary": "the model has", "bert_sequence_classification_v2": "the model has",
+		"bert_token_classification_v2": "the model has", "mlflow_input_v2": "the model has", "pmml-input-v2": "the model has",
+		"iris_input_v2_grpc": "neither data nor", "pmml_input_v2_grpc": "neither data nor", "iris_input_v3": "no name",
+		"iris_input": "no inputs", "iris_batch_input": "want '{'", "income_input": "no inputs", "mnist_input_bw_flat": "no inputs",
+		"autogluon_timeseries_input": "no inputs", "pmml_input": "no inputs", "qwen_input_chat": "no inputs",
+	} {
+		code, b, _ := post(t, h.URL+"/v2/models/m/infer", fixture(t, "oip/kserve/"+name+".json"))
+		wantError(t, name, code, b, 400, says)
+	}
+}
+
+// Requests do not see each other's states, and extents may differ from request
+// to request on one session.
+func TestRequestsAreIsolated(t *testing.T) {
+	_, h := server(t, serve.Options{Concurrency: 1}, map[string][]byte{"sum": compiled(t, []byte(`module "sum" opset {ai.onnx 21}
+state %total: f32[1] = zeros
+func main(%x: f32[1], %t: f32[1] -> %total) -> (%y: f32[1], %n: f32[1] -> %total) {
+	%y = Add %x, %t : f32[1]
+	%n = Add %x, %t : f32[1]
+	return %y, %n
+}
+`)), "open": compiled(t, []byte(`module "open" opset {ai.onnx 21}
+dim N 0..*
+func main(%x: f32[N]) -> (%y: f32[N]) {
+	%y = Add %x, %x : f32[N]
+	return %y
+}
+`))})
+	for range 3 {
+		code, b, _ := post(t, h.URL+"/v2/models/sum/infer", []byte(in(`"name":"x","datatype":"FP32","shape":[1],"data":[5]`)))
+		if code != 200 || !strings.Contains(string(b), `"data":[5]`) {
+			t.Errorf("with a state: %d %s", code, b)
+		}
+	}
+	for n := range 12 {
+		data := strings.TrimSuffix(strings.Repeat("2,", n), ",")
+		code, b, _ := post(t, h.URL+"/v2/models/open/infer", []byte(in(`"data":[`+data+`],"shape":[`+strconv.Itoa(n)+`],"datatype":"FP32","name":"x"`)))
+		if want := `"data":[` + strings.ReplaceAll(data, "2", "4") + `]`; code != 200 || !strings.Contains(string(b), want) {
+			t.Errorf("%d elements: %d %s", n, code, b)
+		}
+	}
+}
