@@ -99,13 +99,7 @@ func fastTwiceFits(c *kernel.Call) (any, error) {
 
 func registry() (*mlc.Registry, error) {
 	r := mlc.NewRegistry()
-	floats := []ir.Port{{Name: "x", DTypes: []dtype.DType{dtype.F32}}}
-	err := r.AddOp(ir.OpDef{
-		Name: "Twice", Domain: "acme", Since: []int{1}, Doc: "Twice is x+x.", In: floats, Out: floats, NoGrad: "an example",
-		Infer: func(q *ir.Query) ([]ir.Fact, error) { return []ir.Fact{{Type: q.In[0].Type}}, nil },
-		Eval:  twice,
-	})
-	if err != nil {
+	if err := r.AddOp(twiceDef()); err != nil {
 		return nil, err
 	}
 	if err := r.AddKernel(&kernel.Desc{ID: "acme.twice.f32", Op: "ref.acme.Twice", Fast: true, Prepare: fastTwiceFits, Run: fastTwice}); err != nil {

@@ -63,8 +63,7 @@ func (m *Model) session(opts ...SessionOption) *Session {
 
 // Bind sets an input, or gives an output a buffer to be copied to, without
 // copying t now: t's memory is read or written by Run until it is bound anew.
-// Errors: no such name; another element type or shape (of an output: known
-// only at Run).
+// Error: no such name. Run tells of another element type or shape.
 func (s *Session) Bind(name string, t tensor.Tensor) error { return s.BindValue(name, tensor.V(t)) }
 
 // BindValue is Bind for values of every kind.
