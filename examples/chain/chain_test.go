@@ -96,3 +96,19 @@ func TestChain(t *testing.T) {
 		t.Errorf("the page does not have what check.py found:\n%s", s)
 	}
 }
+
+// TestPage: the committed page is one file that loads nothing.
+func TestPage(t *testing.T) {
+	b, err := os.ReadFile("../../docs/chain.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b) > 1<<20 {
+		t.Errorf("%d bytes, want at most 1 MiB", len(b))
+	}
+	for _, bad := range []string{"http://", "https://", "<script", "src=", "FAILED", "skipped", "ZgotmplZ"} {
+		if strings.Contains(string(b), bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+}

@@ -23,6 +23,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 // mark is a net in the drawing.
 type mark struct {
 	X, Y, R float64
+	Text    float64 // where the label stands
 	Label   string
 }
 
@@ -45,7 +46,16 @@ func (r *report) Drawing() (d struct {
 	px := func(us float64) float64 { return 60 + 560*us/(1.1*most) }
 	py := func(pct float64) float64 { return 290 - 260*(pct-lo)/(hi-lo) }
 	for _, n := range r.Nets {
-		d.Marks = append(d.Marks, mark{px(n.Micros), py(100 * n.Top1), 3 + 15*math.Sqrt(float64(n.ONNX)/float64(largest)), n.Step})
+		d.Marks = append(d.Marks, mark{px(n.Micros), py(100 * n.Top1), 3 + 15*math.Sqrt(float64(n.ONNX)/float64(largest)), 0, n.Step})
+	}
+	for i := range d.Marks { // above the mark, but below it where another is near and higher
+		m := &d.Marks[i]
+		m.Text = m.Y - m.R - 8
+		for _, o := range d.Marks {
+			if math.Abs(o.X-m.X) < 60 && o.Y < m.Y {
+				m.Text = m.Y + m.R + 16
+			}
+		}
 	}
 	step := max(1, math.Round((hi-lo)/6))
 	for v := lo; v <= hi; v += step {
