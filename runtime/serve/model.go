@@ -93,10 +93,13 @@ func (v *version) check() error {
 	for i, in := range v.inputs {
 		v.index[in.Name] = i
 	}
-	for what, list := range map[string][]runtime.Info{"input": v.inputs, "output": v.outputs} {
-		for _, x := range list {
+	for _, port := range []struct {
+		what string
+		list []runtime.Info
+	}{{"input", v.inputs}, {"output", v.outputs}} {
+		for _, x := range port.list {
 			if !x.Type.IsTensor() || datatypeOf(x.Type.DType) == "" {
-				return &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("%s %q", what, x.Name), Have: x.Type.String(), Want: "a tensor of " + datatypeNames()}
+				return &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("%s %q", port.what, x.Name), Have: x.Type.String(), Want: "a tensor of " + datatypeNames()}
 			}
 		}
 	}
