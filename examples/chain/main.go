@@ -79,6 +79,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if !*measure {
+		if _, err := module(ctx); err != nil { // before minutes of training
+			return err
+		}
 		if err := c.learn(ctx); err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ var sysLine = regexp.MustCompile(`golang\.org/x/sys v\S+`)
 func module(ctx context.Context) ([]gosrc.File, error) {
 	b, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/mlc-go/mlc").Output()
 	if err != nil {
-		return nil, fmt.Errorf("where the clone is: go list: %w", err)
+		return nil, fmt.Errorf("want to be run in a folder of the clone: go list -m github.com/mlc-go/mlc: %w", err)
 	}
 	root := strings.TrimSpace(string(b))
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
