@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	mlc "github.com/mlc-go/mlc"
+
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -228,9 +230,7 @@ func main() {
 // TestEmbedding: a program that runs a model is small, static and free of the
 // compiler, and needs no module but ours.
 func TestEmbedding(t *testing.T) {
-	if testing.Short() {
-		t.Skip("links a program")
-	}
+	need.Time(t, "a program is linked")
 	root, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)

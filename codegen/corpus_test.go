@@ -2,53 +2,25 @@ package codegen_test
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/corpus"
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
-
-// shared is the folder of test data, or a skip that says what is missing; CI
-// fails instead.
-func shared(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("MLC_SHARED")
-	if dir == "" {
-		dir = "../../shared"
-	}
-	if _, err := os.Stat(filepath.Join(dir, "corpus")); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI needs the corpus: %v", err)
-		}
-		t.Skipf("no corpus in %s (set MLC_SHARED)", dir)
-	}
-	return dir
-}
 
 // m1 are the models that the first milestone promises.
 const m1 = "^(mnist-cntk-8|squeezenet-fp16|ultraface-rfb-320|yunet-n-dynamic|blazeface-front-128|cyclone-unet|" +
 	"orographic-drag|oww-hello-deepa|oww-embedding|byte-bidi-lstm|dtln-1)$"
 
-func corpus(t *testing.T) []string {
-	t.Helper()
-	dir := shared(t)
-	var out []string
-	for i := range 3 {
-		out = append(out, filepath.Join(dir, "corpus", fmt.Sprintf("real-onnx-%d.tar.zst", i)))
-	}
-	return out
-}
-
 func runCorpus(t *testing.T, e conform.Engine, match string) {
 	t.Helper()
 	o := conform.Options{Engine: e, Rtol: 1e-3, Atol: 1e-5, Filter: regexp.MustCompile(match),
 		Tolerances: []conform.Rule{{Match: regexp.MustCompile("^squeezenet-fp16$"), Tol: tensor.Custom(1e-2, 1e-5), Reason: "weights and activations are f16"}}}
-	sum, err := conform.Run(context.Background(), corpus(t), o, func(r conform.Result) {
+	sum, err := conform.Run(context.Background(), corpus.Archives(t), o, func(r conform.Result) {
 		t.Logf("%s %s %.2fs %s", r.Status, r.Name, r.Took.Seconds(), r.Msg)
 		if r.Status == conform.Failed {
 			t.Errorf("%s: %s", r.Name, r.Msg)
@@ -63,9 +35,7 @@ func runCorpus(t *testing.T, e conform.Engine, match string) {
 }
 
 func TestCorpusReference(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the reference takes its time")
-	}
+	need.Time(t, "the reference runs real models")
 	runCorpus(t, codegen.Reference(codegen.Options{}), m1)
 }
 

@@ -6,12 +6,11 @@ import (
 	"encoding/csv"
 	"io/fs"
 	"math"
-	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
@@ -21,10 +20,7 @@ import (
 // scores on its 1,000 labelled samples, 91.9 % (data/README.md of the shared
 // data), and gives the recorded probabilities of the first hundred.
 func TestKeywordAccuracy(t *testing.T) {
-	data, err := conform.Archive(filepath.Join(shared(t), "data", "tinyml.tar.zst"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := corpus.Open(t, "data/tinyml.tar.zst")
 	read := func(name string) []byte {
 		b, err := fs.ReadFile(data, "tinyml/kws/"+name)
 		if err != nil {

@@ -2,17 +2,17 @@ package codegen_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/need"
 )
 
 // TestONNXNodes: of ONNX's own backend cases, those that the interpreter
 // passes pass compiled too, with the same tolerance.
 func TestONNXNodes(t *testing.T) {
-	archive := filepath.Join(shared(t), "corpus", "onnx-node.tar.zst")
+	archive := need.Shared(t, "corpus/onnx-node.tar.zst")
 	status := func(e conform.Engine) map[string]conform.Result {
 		out := map[string]conform.Result{}
 		o := conform.Options{Engine: e, Rtol: 1e-3, Atol: 1e-5}

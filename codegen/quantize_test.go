@@ -8,13 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"math/rand"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
@@ -30,10 +30,7 @@ type keywords struct {
 }
 
 func loadKeywords(t *testing.T) *keywords {
-	data, err := conform.Archive(filepath.Join(shared(t), "data", "tinyml.tar.zst"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := corpus.Open(t, "data/tinyml.tar.zst")
 	read := func(name string) []byte {
 		b, err := fs.ReadFile(data, "tinyml/kws/"+name)
 		if err != nil {

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
@@ -24,38 +24,6 @@ import (
 )
 
 var ctx = context.Background()
-
-// cases loads the real models of the shared corpus by name, or skips saying
-// what is missing; CI fails instead.
-func cases(t testing.TB, names ...string) map[string]*conform.Case {
-	t.Helper()
-	dir := os.Getenv("MLC_SHARED")
-	if dir == "" {
-		dir = "../../shared"
-	}
-	out := map[string]*conform.Case{}
-	for i := range 3 {
-		p := filepath.Join(dir, "corpus", fmt.Sprintf("real-onnx-%d.tar.zst", i))
-		cs, err := conform.Find(p)
-		if err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("CI needs the corpus: %v", err)
-			}
-			t.Skipf("no corpus (set MLC_SHARED): %v", err)
-		}
-		for _, c := range cs {
-			for _, n := range names {
-				if c.Name == n {
-					out[n] = c
-				}
-			}
-		}
-	}
-	if len(out) != len(names) {
-		t.Fatalf("found %d of %v", len(out), names)
-	}
-	return out
-}
 
 // compile builds a case's model into an artifact.
 func compile(t testing.TB, c *conform.Case, target string) []byte {
@@ -102,7 +70,7 @@ func bind(t testing.TB, s *runtime.Session, m *runtime.Model, c *conform.Case) {
 
 // TestNoAllocation: a warm session makes no garbage, on one thread or two.
 func TestNoAllocation(t *testing.T) {
-	for name, c := range cases(t, "mnist-cntk-8", "squeezenet-fp16", "ultraface-rfb-320", "blazeface-front-128", "oww-hello-deepa", "dtln-1") {
+	for name, c := range corpus.Cases(t, "mnist-cntk-8", "squeezenet-fp16", "ultraface-rfb-320", "blazeface-front-128", "oww-hello-deepa", "dtln-1") {
 		m := open(t, compile(t, c, "native"))
 		for _, threads := range []int{1, 2} {
 			s, err := m.NewSession(runtime.Threads(threads))
@@ -131,7 +99,7 @@ func TestBits(t *testing.T) {
 	if testing.Short() {
 		names = names[:1]
 	}
-	for name, c := range cases(t, names...) {
+	for name, c := range corpus.Cases(t, names...) {
 		f, err := artifact.Decode(compile(t, c, arch(t)))
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +168,7 @@ func outputs(t *testing.T, x *exec.Model, f *artifact.File, c *conform.Case, thr
 
 // TestConcurrent: one Model serves 16 goroutines.
 func TestConcurrent(t *testing.T) {
-	c := cases(t, "mnist-cntk-8")["mnist-cntk-8"]
+	c := corpus.Cases(t, "mnist-cntk-8")["mnist-cntk-8"]
 	m := open(t, compile(t, c, "native"))
 	in := tensor.New(dtype.F32, 1, 1, 28, 28)
 	for i := range 784 {
@@ -234,7 +202,7 @@ func TestConcurrent(t *testing.T) {
 // TestOpenExtents: one artifact serves several extents; those that the model
 // cannot take are Shape errors.
 func TestOpenExtents(t *testing.T) {
-	cs := cases(t, "yunet-n-dynamic", "byte-bidi-lstm")
+	cs := corpus.Cases(t, "yunet-n-dynamic", "byte-bidi-lstm")
 	m := open(t, compile(t, cs["yunet-n-dynamic"], "native"))
 	s, err := m.NewSession()
 	if err != nil {
@@ -287,7 +255,7 @@ func TestOpenExtents(t *testing.T) {
 // TestDamaged: a shortened or changed artifact is an error, at Open or in the
 // first run, never a panic or a wrong answer.
 func TestDamaged(t *testing.T) {
-	c := cases(t, "mnist-cntk-8")["mnist-cntk-8"]
+	c := corpus.Cases(t, "mnist-cntk-8")["mnist-cntk-8"]
 	good := compile(t, c, "native")
 	for n := 0; n < len(good); n += 1 + n/3 {
 		if m, err := runtime.Decode(good[:n]); err == nil {
@@ -314,7 +282,7 @@ func TestDamaged(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	c := cases(t, "mnist-cntk-8")["mnist-cntk-8"]
+	c := corpus.Cases(t, "mnist-cntk-8")["mnist-cntk-8"]
 	m := open(t, compile(t, c, "native"))
 	s, err := m.NewSession()
 	if err != nil {

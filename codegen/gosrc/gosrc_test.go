@@ -15,8 +15,9 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/codegen/conform"
 	"github.com/mlc-go/mlc/codegen/gosrc"
+	"github.com/mlc-go/mlc/internal/corpus"
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/passes/bindshape"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
@@ -117,12 +118,7 @@ func module(t *testing.T) string {
 
 func goTool(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath("go"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI needs the go command")
-		}
-		t.Skip("no go command to build the package with")
-	}
+	need.Command(t, "go", "the package is built with it")
 	c := exec.Command("go", args...)
 	c.Dir = dir
 	c.Env = append(append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0"), env...)
@@ -148,9 +144,7 @@ func files(t *testing.T, b built, o gosrc.Options) []gosrc.File {
 // inputs and outputs, states, weights in a file, no vectors, and generic and
 // native files of one model.
 func TestForms(t *testing.T) {
-	if testing.Short() {
-		t.Skip("links programs")
-	}
+	need.Time(t, "programs are linked")
 	dir := module(t)
 	write(t, filepath.Join(dir, "many"), files(t, build(t, mir(many), codegen.Options{}, 2), gosrc.Options{Package: "many"}))
 	write(t, filepath.Join(dir, "stateful"), files(t, build(t, mir(stateful), codegen.Options{}, 1), gosrc.Options{Package: "stateful"}))
@@ -223,34 +217,16 @@ func TestRefused(t *testing.T) {
 // mustShow are the models whose packages the milestone promises.
 func mustShow(t *testing.T) map[string]codegen.Source {
 	t.Helper()
-	dir := os.Getenv("MLC_SHARED")
-	if dir == "" {
-		dir = "../../../shared"
-	}
-	if _, err := os.Stat(filepath.Join(dir, "corpus")); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI needs the corpus: %v", err)
-		}
-		t.Skipf("no corpus in %s (set MLC_SHARED)", dir)
-	}
 	out := map[string]codegen.Source{}
-	take := func(archive, file, pkg string) {
-		fsys, err := conform.Archive(filepath.Join(dir, archive))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b, err := fs.ReadFile(fsys, file); err == nil {
-			out[pkg] = codegen.Bytes(b)
-		}
+	for pkg, name := range map[string]string{"mnist": "mnist-cntk-8", "hellodeepa": "oww-hello-deepa"} {
+		c := corpus.Cases(t, name)[name]
+		out[pkg] = codegen.FS(c.FS, c.Model)
 	}
-	for i := range 3 {
-		take(fmt.Sprintf("corpus/real-onnx-%d.tar.zst", i), "mnist-cntk-8/model.onnx", "mnist")
-		take(fmt.Sprintf("corpus/real-onnx-%d.tar.zst", i), "oww-hello-deepa/model.onnx", "hellodeepa")
+	b, err := fs.ReadFile(corpus.Open(t, "data/tinyml.tar.zst"), "tinyml/kws/kws_ds_cnn_float.onnx")
+	if err != nil {
+		t.Fatal(err)
 	}
-	take("data/tinyml.tar.zst", "tinyml/kws/kws_ds_cnn_float.onnx", "kws")
-	if len(out) != 3 {
-		t.Fatalf("%d of 3 models found in %s", len(out), dir)
-	}
+	out["kws"] = codegen.Bytes(b)
 	return out
 }
 
@@ -260,9 +236,7 @@ const mostMNIST = 2 << 20
 // TestModels: packages of real models pass their own tests, also under the race
 // detector, and a program links the kernels of its plan and no others.
 func TestModels(t *testing.T) {
-	if testing.Short() {
-		t.Skip("links programs")
-	}
+	need.Time(t, "programs are linked")
 	models := mustShow(t)
 	dir := module(t)
 	hello := "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n"
@@ -307,10 +281,10 @@ func race(t *testing.T) bool {
 			return true
 		}
 	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("CI needs a C compiler for the race detector")
+	if need.CI() {
+		t.Fatal("continuous integration lacks a C compiler for the race detector")
 	}
-	t.Log("no C compiler: the packages' tests run without the race detector")
+	t.Log("lacks a C compiler: the packages' tests run without the race detector")
 	return false
 }
 

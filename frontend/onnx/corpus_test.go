@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,24 +16,17 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/diag"
 )
 
-// shared opens an archive of the shared folder as a file system, or skips.
-// CI must have the folder: a skip there would hide everything.
+// shared opens an archive of the shared folder as a file system. (Not
+// corpus.Open: it imports this package.)
 func shared(t testing.TB, name string) fstest.MapFS {
 	t.Helper()
-	dir := os.Getenv("MLC_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(name)))
+	f, err := os.Open(need.Shared(t, name))
 	if err != nil {
-		msg := name + " is not there: set MLC_SHARED to the folder that holds corpus/ and cases/"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(msg)
-		}
-		t.Skip(msg)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -230,9 +231,7 @@ func anyInputs(m *ir.Module) ([]tensor.Value, bool) {
 
 // TestEditedModels edits ONNX's own tests.
 func TestEditedModels(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
+	need.Time(t, "some seconds")
 	files := shared(t, "corpus/onnx-node.tar.zst")
 	ops := op.Builtin()
 	const rounds = 3

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
@@ -30,9 +31,7 @@ var milestoneModels = []struct {
 }
 
 func TestCorpusModels(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes most of a minute")
-	}
+	need.Time(t, "most of a minute")
 	seen := map[string]bool{}
 	for _, archive := range []string{"real-onnx-0", "real-onnx-1", "real-onnx-2"} {
 		files := shared(t, "corpus/"+archive+".tar.zst")

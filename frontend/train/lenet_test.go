@@ -78,17 +78,14 @@ func TestLeNetSmoke(t *testing.T) {
 }
 
 var (
-	profileFlag  = flag.String("profile-model", "", "model by name whose training step TestProfile takes apart")
+	profileFlag  = flag.String("profile-model", "lenet", "model by name whose training step BenchmarkProfile takes apart")
 	profileDims  = flag.String("profile-dims", "1,28,28", "extents of its samples")
 	profileCores = flag.Int("profile-threads", 2, "threads it runs on")
 )
 
-// TestProfile prints where a step's time goes.
-func TestProfile(t *testing.T) {
+// BenchmarkProfile prints where a step's time goes, whatever b.N.
+func BenchmarkProfile(t *testing.B) {
 	name := *profileFlag
-	if name == "" {
-		t.Skip("prints only with -profile-model NAME")
-	}
 	var in []int
 	for _, f := range strings.Split(*profileDims, ",") {
 		n, err := strconv.Atoi(f)

@@ -24,13 +24,7 @@ func TestDirectionalGradients(t *testing.T) {
 	if *fullFlag {
 		samples, directions = 100, 10
 	}
-	eachOp(t, func(t *testing.T, d *ir.OpDef) {
-		switch why := ungradchecked[d.FullName()]; {
-		case d.Grad == nil || d.NumRegions > 0 || d.Has(ir.Random):
-			t.Skip("no gradient, regions, or random")
-		case why != "":
-			t.Skip(why)
-		}
+	eachOp(t, gradchecked, func(t *testing.T, d *ir.OpDef) {
 		r, n := seedOf(d), outputs(d)
 		done, left := 0, 0
 		worst := 0.0

@@ -125,10 +125,7 @@ const hostileSamples = 150
 // TestHostileSamples wants an error, never a panic or a long wait, for
 // whatever a file or a caller may hand an operator.
 func TestHostileSamples(t *testing.T) {
-	eachOp(t, func(t *testing.T, d *ir.OpDef) {
-		if d.NumRegions > 0 {
-			t.Skip("regions")
-		}
+	eachOp(t, flat, func(t *testing.T, d *ir.OpDef) {
 		r, n := seedOf(d), outputs(d)
 		for range hostileSamples {
 			s := exampleSample(d, r.IntN(len(d.Examples)))

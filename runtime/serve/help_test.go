@@ -1,68 +1,28 @@
 package serve_test
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/runtime/serve"
 )
 
-// fixtures are the files of shared/data/serving.tar.zst by name.
-var fixtures = sync.OnceValues(func() (map[string][]byte, error) {
-	dir := os.Getenv("MLC_SHARED")
-	if dir == "" {
-		dir = "../../../shared"
-	}
-	f, err := os.Open(filepath.Join(dir, "data", "serving.tar.zst"))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return nil, err
-	}
-	defer z.Close()
-	out := map[string][]byte{}
-	for t := tar.NewReader(z); ; {
-		h, err := t.Next()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if out[filepath.ToSlash(filepath.Clean(h.Name))], err = io.ReadAll(t); err != nil {
-			return nil, err
-		}
-	}
-})
-
+// fixture is a file of shared/data/serving.tar.zst.
 func fixture(t testing.TB, name string) []byte {
 	t.Helper()
-	all, err := fixtures()
+	b, err := fs.ReadFile(corpus.Open(t, "data/serving.tar.zst"), "serving/"+name)
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI needs the serving fixtures: %v", err)
-		}
-		t.Skipf("no serving fixtures (set MLC_SHARED): %v", err)
-	}
-	b, ok := all["serving/"+name]
-	if !ok {
-		t.Fatalf("no serving/%s among the fixtures", name)
+		t.Fatal(err)
 	}
 	return b
 }

@@ -19,7 +19,7 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/runtime"
 	"github.com/mlc-go/mlc/runtime/task"
@@ -300,26 +300,7 @@ func picture(t *testing.T) image.Image {
 // The detector of the corpus on the drawing, against onnxruntime and numpy
 // (tools/peers/faces.py).
 func TestUltraface(t *testing.T) {
-	dir := os.Getenv("MLC_SHARED")
-	if dir == "" {
-		dir = "../../../shared"
-	}
-	var found *conform.Case
-	for i := range 3 {
-		cs, err := conform.Find(filepath.Join(dir, "corpus", fmt.Sprintf("real-onnx-%d.tar.zst", i)))
-		if err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("CI needs the corpus: %v", err)
-			}
-			t.Skipf("no corpus (set MLC_SHARED): %v", err)
-		}
-		if i := slices.IndexFunc(cs, func(c *conform.Case) bool { return c.Name == "ultraface-rfb-320" }); i >= 0 {
-			found = cs[i]
-		}
-	}
-	if found == nil {
-		t.Fatal("the corpus has no ultraface-rfb-320")
-	}
+	found := corpus.Cases(t, "ultraface-rfb-320")["ultraface-rfb-320"]
 	desc, err := os.ReadFile("../../testdata/tasks/ultraface.json")
 	if err != nil {
 		t.Fatal(err)

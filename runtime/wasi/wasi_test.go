@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,27 +20,18 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/corpus"
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
 )
 
 var ctx = context.Background()
 
-// missing skips, but fails where CI says that everything is there.
-func missing(t *testing.T, format string, a ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("CI needs it: "+format, a...)
-	}
-	t.Skipf(format, a...)
-}
-
 // program builds the command for WASI.
 func program(t *testing.T) string {
 	t.Helper()
-	if _, err := exec.LookPath("go"); err != nil {
-		missing(t, "no go command to build the program with")
-	}
+	need.Command(t, "go", "the program is built with it")
 	out := filepath.Join(t.TempDir(), "wasi.wasm")
 	c := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
 	c.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
@@ -92,30 +82,6 @@ func folder(t *testing.T, c *conform.Case) string {
 	return dir
 }
 
-func corpus(t *testing.T) []*conform.Case {
-	t.Helper()
-	dir := os.Getenv("MLC_SHARED")
-	if dir == "" {
-		dir = "../../../shared"
-	}
-	var out []*conform.Case
-	for i := range 3 {
-		cs, err := conform.Find(filepath.Join(dir, "corpus", fmt.Sprintf("real-onnx-%d.tar.zst", i)))
-		if err != nil {
-			missing(t, "no corpus (set MLC_SHARED): %v", err)
-		}
-		for _, c := range cs {
-			if slices.Contains(models, c.Name) {
-				out = append(out, c)
-			}
-		}
-	}
-	if len(out) != len(models) {
-		t.Fatalf("found %d of %v", len(out), models)
-	}
-	return out
-}
-
 // host runs the program in a folder and gives the exit code and what it printed.
 type host func(t *testing.T, dir string, args ...string) (code int, out, errs string)
 
@@ -153,12 +119,9 @@ func wazeroHost(t *testing.T, file string) host {
 
 func nodeHost(t *testing.T, file string) host {
 	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("no node to run the program under")
-	}
+	node := need.Command(t, "node", "the program runs under it")
 	if err := exec.Command(node, "--no-warnings", "-e", "require('node:wasi')").Run(); err != nil {
-		t.Skipf("this node has no WASI: %v", err)
+		need.Lacking(t, "a node with WASI: %v", err)
 	}
 	return func(t *testing.T, dir string, args ...string) (int, string, string) {
 		t.Helper()
@@ -176,15 +139,14 @@ func nodeHost(t *testing.T, file string) host {
 // TestHosts: real models give the recorded outputs under wazero and Node, and
 // the bits that the same artifact gives here.
 func TestHosts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a program and runs it in two hosts")
-	}
-	cases := corpus(t)
+	need.Time(t, "a program is built and run in two hosts")
+	cases := corpus.Cases(t, models...)
 	file := program(t)
 	for name, start := range map[string]func(*testing.T, string) host{"wazero": wazeroHost, "node": nodeHost} {
 		t.Run(name, func(t *testing.T) {
 			run := start(t, file)
-			for _, c := range cases {
+			for _, name := range models {
+				c := cases[name]
 				dir := folder(t, c)
 				t0 := time.Now()
 				code, out, errs := run(t, dir, "/m.mlc", "/in", "/out")
@@ -195,7 +157,7 @@ func TestHosts(t *testing.T) {
 				t.Logf("%s: %.0f ms with start: %s", c.Name, 1000*time.Since(t0).Seconds(), strings.TrimSpace(out))
 				compare(t, c.Name, dir)
 			}
-			dir := folder(t, cases[0])
+			dir := folder(t, cases[models[0]])
 			refuses(t, run, dir)
 		})
 	}

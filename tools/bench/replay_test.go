@@ -27,6 +27,7 @@ func scaled(s Series, f float64) Series {
 // Of 100 recorded comparisons of a thing with itself at most 7 alarm; a
 // slowdown by 5 % planted into either side is found in at least 90.
 func TestReplay(t *testing.T) {
+	recordTraces(t)
 	files, err := filepath.Glob(filepath.Join(traces, "*.trace.gz"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no traces: %v", err)

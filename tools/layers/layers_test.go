@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,6 +203,57 @@ func TestCommandDeps(t *testing.T) {
 		for _, heavy := range []string{"nats", "parquet", "prometheus", "otel"} {
 			if strings.Contains(p, heavy) {
 				t.Errorf("tools/mlc depends on %s", p)
+			}
+		}
+	}
+}
+
+// Tests that lack something say so through internal/need, where what lacks is
+// named and continuous integration fails; kerneltest.Need adds what CPUs have.
+func TestSkipsNameWhatLacks(t *testing.T) {
+	may := []string{"internal/need/need.go", "internal/need/need_test.go", "runtime/kernel/kerneltest/need.go"}
+	call := regexp.MustCompile(`\.(Skip|Skipf|SkipNow)\(|\.Getenv\("(CI|MLC_SHARED)"\)`)
+	base, seen := root(t), 0
+	err := filepath.WalkDir(base, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && p != base && strings.HasPrefix(d.Name(), ".") {
+			return filepath.SkipDir
+		}
+		rel, _ := filepath.Rel(base, p)
+		if rel = filepath.ToSlash(rel); !strings.HasSuffix(p, ".go") || rel == "tools/layers/layers_test.go" || strings.HasPrefix(rel, "tools/full/") {
+			return nil
+		}
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		if found := call.FindAll(b, -1); slices.Contains(may, rel) {
+			seen += len(found)
+		} else if len(found) > 0 {
+			t.Errorf("%s: %s: want a function of internal/need", rel, found[0])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 4 {
+		t.Errorf("%d skips found where they may be: the test looks for something else", seen)
+	}
+	scripts, err := filepath.Glob(filepath.Join(base, "testdata/script/*.txt"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, p := range scripts {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, l := range strings.Split(string(b), "\n") {
+			if f := strings.Fields(l); len(f) > 1 && (slices.Contains(f[:2], "skip") || slices.Contains(f[:2], "stop")) && !strings.HasPrefix(l, "[lacks:") {
+				t.Errorf("%s:%d: %s: want the condition [lacks:WHAT]", filepath.Base(p), n+1, l)
 			}
 		}
 	}

@@ -2,7 +2,8 @@
 # Checks against another engine that installs in a minute: ONNX exports of the
 # corpus models compute in onnxruntime what was recorded of the originals, and
 # the keyword-spotting net in int8 computes there what it computes here, as a
-# whole and node by node; Triton's Python client works with mlc serve. (The
+# whole and node by node; Triton's Python client works with mlc serve; what
+# examples/chain makes runs in the runtimes that it is made for. (The
 # operator table's examples, `go run ./tools/peers -examples`, are for reading:
 # the engine refuses some that are legal, and says why.)
 #
@@ -12,10 +13,10 @@ cd "$(dirname "$0")/../.."
 dir="$(mkdir -p "${1:?want a folder}" && cd "$1" && pwd)"
 shared="${MLC_SHARED:-../shared}"
 python=python3
-if ! python3 -c 'import numpy, onnx, onnxruntime, tritonclient.http' 2>/dev/null; then
+if ! python3 -c 'import numpy, onnx, onnxruntime, tritonclient.http, ai_edge_litert' 2>/dev/null; then
 	[ -x "$dir/venv/bin/python" ] || python3 -m venv "$dir/venv"
 	python="$dir/venv/bin/python"
-	"$python" -m pip install -q --disable-pip-version-check numpy onnx==1.23.0 onnxruntime 'tritonclient[http]'
+	"$python" -m pip install -q --disable-pip-version-check numpy onnx==1.23.0 onnxruntime ai-edge-litert==2.3.0 'tritonclient[http]'
 fi
 models=(mnist-cntk-8 squeezenet-fp16 ultraface-rfb-320 yunet-n-dynamic blazeface-front-128 cyclone-unet orographic-drag oww-hello-deepa oww-embedding byte-bidi-lstm dtln-1)
 go run ./tools/peers -shared "$shared" -out "$dir/exports" "${models[@]}"
@@ -28,3 +29,5 @@ for check in quantize qnodes; do
 done
 tar -C "$dir" --zstd -xf "$shared/data/serving.tar.zst"
 "$python" tools/peers/triton.py "$dir/mlc" "$dir/serving"
+# A missing runtime is a failure with CI=true.
+CI=true go test ./examples/chain -count=1 -run '^TestChain$' -runtimes "$(command -v "$python")"

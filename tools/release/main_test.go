@@ -2,15 +2,16 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"testing"
 
-	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/corpus"
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
@@ -21,12 +22,9 @@ const mostMNIST = 8 << 20
 // that for arm64 gives the recorded output in an empty chroot. It builds the
 // command anew, so only CI does it.
 func TestRelease(t *testing.T) {
-	if os.Getenv("CI") != "true" || testing.Short() {
-		t.Skip("builds the command and two stubs anew: CI=true runs it")
-	}
-	if runtime.GOOS != "linux" {
-		t.Skip("makes a chroot: linux only")
-	}
+	need.OnlyCI(t, "the command and two stubs are built anew")
+	need.Time(t, "the command and two stubs are built anew")
+	need.System(t, runtime.GOOS == "linux", "a chroot")
 	dir := t.TempDir()
 	model, set := mnist(t)
 	write := func(name string, b []byte) string {
@@ -108,26 +106,13 @@ type recorded struct{ in, out []byte }
 // mnist is the model of the corpus with its recorded set.
 func mnist(t *testing.T) (model []byte, set recorded) {
 	t.Helper()
-	dir := os.Getenv("MLC_SHARED")
-	if dir == "" {
-		dir = "../../../shared"
-	}
-	for i := range 3 {
-		fsys, err := conform.Archive(filepath.Join(dir, "corpus", fmt.Sprintf("real-onnx-%d.tar.zst", i)))
+	c := corpus.Cases(t, "mnist-cntk-8")["mnist-cntk-8"]
+	read := func(name string) []byte {
+		b, err := fs.ReadFile(c.FS, path.Join(path.Dir(c.Model), name))
 		if err != nil {
-			t.Fatalf("CI needs the corpus: %v", err)
+			t.Fatal(err)
 		}
-		read := func(name string) []byte {
-			b, err := fs.ReadFile(fsys, "mnist-cntk-8/"+name)
-			if err != nil {
-				return nil
-			}
-			return b
-		}
-		if m := read("model.onnx"); m != nil {
-			return m, recorded{read("test_data_set_0/input_0.pb"), read("test_data_set_0/output_0.pb")}
-		}
+		return b
 	}
-	t.Fatal("no mnist-cntk-8 in the corpus")
-	return nil, set
+	return read(path.Base(c.Model)), recorded{read("test_data_set_0/input_0.pb"), read("test_data_set_0/output_0.pb")}
 }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/mlc-go/mlc/internal/need"
 )
 
 // contracting are packages whose float arithmetic decides bits of results or
@@ -28,9 +30,7 @@ var failure = regexp.MustCompile(`(?m)^(#|\S+\.go:\d+:\d+:|go: ).*\n`)
 // DESIGN, numerics), else results would differ from those of amd64. A fused
 // operation that is meant is spelled vecmath.FMA32, in integers.
 func TestNoContraction(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles for other architectures")
-	}
+	need.Time(t, "kernels are compiled for other architectures")
 	for _, arch := range []string{"arm64", "riscv64"} {
 		t.Run(arch, func(t *testing.T) {
 			c := exec.Command("go", append([]string{"build", "-gcflags=-S"}, contracting...)...)

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
 	"github.com/mlc-go/mlc/runtime/pool"
 )
 
@@ -41,8 +42,7 @@ func (k *keep8) End8(c []int32, ld, row, rows, col, cols int, _ []int32, _ int) 
 func TestProducts8(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
 	for _, m := range append([]*Micro8{&Generic8}, micros8...) {
-		if m.Needs&^cpu.Host() != 0 {
-			t.Logf("%s: this CPU lacks %v", m.Name, m.Needs&^cpu.Host())
+		if !kerneltest.Has(t, m.Needs) {
 			continue
 		}
 		for _, s := range [][3]int{{1, 1, 1}, {1, 17, 5}, {3, 16, 4}, {5, 33, 7}, {8, 22, 19}, {8, 23, 16}, {6, 48, 64}, {13, 40, 27}, {15, 100, 130}, {64, 49, 576}, {29, 600, 33}, {1, 17, MaxI8}} {
@@ -118,7 +118,7 @@ func testProduct8(t *testing.T, m *Micro8, r *rand.Rand, rows, n, k, kind int) {
 func TestPackQuads(t *testing.T) {
 	r := rand.New(rand.NewSource(4))
 	for _, m := range micros8 {
-		if m.Group != 64 || m.Needs&(cpu.AVX2|cpu.NEON)&^cpu.Host() != 0 {
+		if m.Group != 64 || !kerneltest.Has(t, m.Needs&(cpu.AVX2|cpu.NEON)) {
 			continue
 		}
 		for _, kq := range []int{1, 2, 7, 30} {

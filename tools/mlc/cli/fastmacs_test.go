@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen/conform"
+	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
 )
 
@@ -19,19 +20,8 @@ import (
 // testdata/fast-macs.tsv commits to, on any architecture with kernels.
 func TestFastMACs(t *testing.T) {
 	floor := shares(t)
-	shared := os.Getenv("MLC_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "..", "..", "shared")
-	}
-	archives, _ := filepath.Glob(filepath.Join(shared, "corpus", "real-onnx-*.tar.zst"))
-	if len(archives) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI needs the corpus: set MLC_SHARED")
-		}
-		t.Skip("no corpus: set MLC_SHARED to the folder that holds corpus/")
-	}
 	found := 0
-	for _, a := range archives {
+	for _, a := range corpus.Archives(t) {
 		files, err := conform.Archive(a)
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/passes/pass"
 	"github.com/mlc-go/mlc/passes/rewrite"
@@ -113,9 +114,7 @@ func TestKilledBuildLeavesNothing(t *testing.T) {
 
 // Ctrl-C and SIGTERM end any command cleanly with exit code 130.
 func TestInterrupted(t *testing.T) {
-	if goruntime.GOOS == "windows" || goruntime.GOOS == "js" || goruntime.GOOS == "wasip1" {
-		t.Skip("no interrupts to send here")
-	}
+	need.System(t, goruntime.GOOS != "windows" && goruntime.GOOS != "js" && goruntime.GOOS != "wasip1", "interrupts")
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) { interrupt(t, sig) })
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
@@ -45,6 +47,9 @@ func TestMain(m *testing.M) {
 //	garbage FILE BYTES       write seeded random bytes
 //	flip FILE OFFSET         flip a bit; a negative offset counts from the end
 //	cut FILE BYTES           keep only so many bytes; negative: all but so many
+//
+// and the condition [lacks:WHAT], WHAT out of go, linux, amd64, signals, for what
+// a script cannot do without: where continuous integration lacks it, it fails.
 func TestScript(t *testing.T) {
 	models, err := filepath.Abs("../../../testdata/models")
 	if err != nil {
@@ -69,11 +74,33 @@ func TestScript(t *testing.T) {
 			}
 			return nil
 		},
+		Condition: lacks,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"rc": cmdRC, "jsonhas": cmdJSONHas, "pb": cmdPB, "npz": cmdNPZ, "onnxop": cmdONNXOp,
 			"garbage": cmdGarbage, "flip": cmdFlip, "cut": cmdCut,
 		},
 	})
+}
+
+// lacks is the condition [lacks:WHAT].
+func lacks(cond string) (bool, error) {
+	has := map[string]func() bool{
+		"go":      func() bool { _, err := exec.LookPath("go"); return err == nil },
+		"linux":   func() bool { return goruntime.GOOS == "linux" },
+		"amd64":   func() bool { return goruntime.GOARCH == "amd64" },
+		"signals": func() bool { return goruntime.GOOS != "windows" },
+	}
+	what, ok := strings.CutPrefix(cond, "lacks:")
+	if !ok || has[what] == nil {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	if has[what]() {
+		return false, nil
+	}
+	if need.CI() {
+		return false, fmt.Errorf("continuous integration lacks %s", what)
+	}
+	return true, nil
 }
 
 // goDirs are the folders of the go command; none where there is no such command,
@@ -83,8 +110,8 @@ func goDirs(t *testing.T) map[string]string {
 	names := []string{"GOCACHE", "GOMODCACHE"}
 	out, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI needs the go command: %v", err)
+		if need.CI() {
+			t.Fatalf("continuous integration lacks the go command: %v", err)
 		}
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
@@ -102,9 +103,7 @@ func TestKilledTrainingResumes(t *testing.T) {
 // Ctrl-C and SIGTERM stop training after saying what is kept, and a resumed
 // run ends with the bits of one that was never stopped.
 func TestInterruptedTraining(t *testing.T) {
-	if goruntime.GOOS == "windows" || goruntime.GOOS == "js" || goruntime.GOOS == "wasip1" {
-		t.Skip("no interrupts to send here")
-	}
+	need.System(t, goruntime.GOOS != "windows" && goruntime.GOOS != "js" && goruntime.GOOS != "wasip1", "interrupts")
 	dir := t.TempDir()
 	spiral(t, filepath.Join(dir, "spiral.csv"), 2000)
 	args := func(more ...string) []string {

@@ -6,21 +6,17 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mlc-go/mlc/internal/need"
 )
 
 // The commands of docs/training.md run as they stand there, on small data of
 // the same forms: what they come to on the real ones is for tools/full.
 func TestTrainingDoc(t *testing.T) {
-	if _, err := exec.LookPath("bash"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI needs bash: the documented commands are for it")
-		}
-		t.Skip("no bash to run the documented commands")
-	}
+	need.Command(t, "bash", "the documented commands are for it")
 	dir := t.TempDir()
 	commandOnPath(t, dir)
 	pictures(t, dir, "train", 200)
