@@ -95,19 +95,6 @@ func (g *geometry) spatial(f func(a *axis) int) []int64 {
 
 func floats(v *tensor.Value) []float32 { return tensor.Slice[float32](&v.Tensor) }
 
-// align rounds up to whole cache lines of float32.
-func align(n int) int { return (n + 15) &^ 15 }
-
-// spread decides how many workers take units at the same time, and how many
-// threads work on one unit, which is so many multiply-adds.
-func spread(units, macs, threads int) (workers, each int) {
-	const little = 1 << 18
-	if units > 1 && (units%threads == 0 || units >= 4*threads || macs < little) {
-		return threads, 1 // any of them may take a unit
-	}
-	return 1, threads
-}
-
 // inner is the state of a call that runs a kernel of another package whose constants are made in scratch
 // at the beginning of each run. Without a desc the result is 0.
 type inner struct {
@@ -138,7 +125,7 @@ func runInner(c *kernel.Call) {
 		clear(floats(&c.Out[0]))
 		return
 	}
-	n := align(s.weights)
+	n := kernel.WholeFloats(s.weights)
 	s.call.Consts[0].Rebind(dtype.F32, s.dims, c.Scratch[:4*s.weights])
 	s.pack(tensor.Slice[float32](&s.call.Consts[0]), floats(&c.In[1]))
 	s.call.In[0] = c.In[0]
@@ -153,7 +140,7 @@ func innerScratch(c *kernel.Call, threads int) int {
 	if s.desc == nil {
 		return 0
 	}
-	b := 4 * align(s.weights)
+	b := 4 * kernel.WholeFloats(s.weights)
 	if s.desc.Scratch != nil {
 		b += s.desc.Scratch(&s.call, threads)
 	}

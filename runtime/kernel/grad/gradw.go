@@ -76,9 +76,9 @@ func prepareGradW(c *kernel.Call, m *gemm.Micro) (any, error) {
 			return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
 		}
 		s.taps = newTaps(&g)
-		s.padded = align(g.c/g.group*s.taps.plane + gemm.Panel)
+		s.padded = kernel.WholeFloats(g.c/g.group*s.taps.plane + gemm.Panel)
 	}
-	workers, each := spread(s.chunks*g.group, p.M*p.N*p.K*(g.n/s.chunks), c.Pool.Threads())
+	workers, each := kernel.Spread(s.chunks*g.group, p.M*p.N*p.K*(g.n/s.chunks), c.Pool.Threads())
 	s.workers = make([]gradWorker, workers)
 	for i := range s.workers {
 		w := &s.workers[i]
@@ -89,7 +89,7 @@ func prepareGradW(c *kernel.Call, m *gemm.Micro) (any, error) {
 			p.Pack = &w.src
 		}
 		w.job = m.Prepare(p, each)
-		s.perWorker = align(w.job.Scratch()) + s.padded + align(p.M*p.N)
+		s.perWorker = kernel.WholeFloats(w.job.Scratch()) + s.padded + kernel.WholeFloats(p.M*p.N)
 	}
 	return s, nil
 }
@@ -133,7 +133,7 @@ func (s *gradW) Do(u, worker int) {
 	dw := floats(&s.call.Out[0])[from:to]
 	copy(dw, part[from:to])
 	for k := 1; k < s.chunks; k++ {
-		add(dw, part[k*align(s.size)+from:][:len(dw)])
+		add(dw, part[k*kernel.WholeFloats(s.size)+from:][:len(dw)])
 	}
 }
 
@@ -150,9 +150,9 @@ func (s *gradW) unit(u, worker int, p *pool.Pool) {
 	chunk, group := u/g.group, u%g.group
 	cg, mg := g.c/g.group, g.m/g.group
 	all := gemm.Floats(c.Scratch)
-	sum := all[chunk*align(s.size)+group*mg*w.job.N:][:mg*w.job.N]
-	scratch := all[s.chunks*align(s.size)+worker*s.perWorker:][:s.perWorker]
-	one, scratch := scratch[:mg*w.job.N], scratch[align(mg*w.job.N):]
+	sum := all[chunk*kernel.WholeFloats(s.size)+group*mg*w.job.N:][:mg*w.job.N]
+	scratch := all[s.chunks*kernel.WholeFloats(s.size)+worker*s.perWorker:][:s.perWorker]
+	one, scratch := scratch[:mg*w.job.N], scratch[kernel.WholeFloats(mg*w.job.N):]
 	dy, x := floats(&c.In[0]), floats(&c.In[1])
 	first, last := g.n*chunk/s.chunks, g.n*(chunk+1)/s.chunks
 	for i := first; i < last; i++ {
@@ -182,7 +182,7 @@ func gradWScratch(c *kernel.Call, _ int) int {
 	if s.empty() {
 		return 0
 	}
-	return 4 * (s.chunks*align(s.size) + s.perWorker*len(s.workers))
+	return 4 * (s.chunks*kernel.WholeFloats(s.size) + s.perWorker*len(s.workers))
 }
 
 // taps say where the patches of padded planes lie.
