@@ -17,7 +17,7 @@ func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 		return false, nil
 	}
 	if n.Is("mlc.LSTMGrad") {
-		return fl.partly(n, rnn.OpGrad, pick(a, "direction"), n.In...)
+		return fl.direct(n, rnn.OpGrad, pick(a, "direction"), n.In...)
 	}
 	alts := fl.alts(rnn.OpLSTM, gemm.FormatB)
 	if alts == nil {
@@ -33,7 +33,7 @@ func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 			return false, err
 		}
 		if w == nil {
-			return fl.partly(n, rnn.OpOpen, pick(a, "direction"), n.In...)
+			return fl.direct(n, rnn.OpOpen, pick(a, "direction"), n.In...)
 		}
 		ws[i] = w
 	}

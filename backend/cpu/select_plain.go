@@ -10,18 +10,8 @@ import (
 )
 
 // direct lowers n to a float32 kernel that has no constants of its own and
-// reads the given operands, those of float16 through casts. It writes the first
-// result: where nobody wants that (of a BatchNormalization, say, whose
-// statistics alone are), no kernel is chosen.
+// reads the given operands, those of float16 through casts.
 func (fl *funcLowerer) direct(n *ir.Node, op string, at attr.Map, reads ...*ir.Value) (bool, error) {
-	if n.Out[0] == nil {
-		return false, nil
-	}
-	return fl.partly(n, op, at, reads...)
-}
-
-// partly is direct for a kernel that leaves out any result that nobody wants.
-func (fl *funcLowerer) partly(n *ir.Node, op string, at attr.Map, reads ...*ir.Value) (bool, error) {
 	call := plan.Instr{Op: plan.Call, Name: op, Alts: fl.alts(op, ""), Attrs: at, MACs: macs(n)}
 	if y := n.Out[0]; call.Alts == nil || y != nil && !computed(y.Type.DType) {
 		return false, nil
