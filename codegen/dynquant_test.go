@@ -10,7 +10,6 @@ import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/dtype"
-	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
@@ -65,15 +64,7 @@ func TestDynamicQuantization(t *testing.T) {
 	for _, d := range []dtype.DType{dtype.U8, dtype.I8} {
 		for kind := range 3 {
 			m := dynamicNet(r, d, kind)
-			x, err := tensor.Random(dtype.F32, 7, 2, 6, 9, 17)
-			if err != nil {
-				t.Fatal(err)
-			}
-			in := []tensor.Value{tensor.V(x)}
-			want, err := eval.Run(ctx, m, in)
-			if err != nil {
-				t.Fatal(err)
-			}
+			in, want := interpreted(t, m, 2, 6, 9, 17)
 			for _, w := range integerWays() {
 				e, err := w.x.Compile(ctx, m)
 				if err != nil {

@@ -34,7 +34,21 @@ func integerWays() []way {
 	return w
 }
 
-// bytesOf are random bytes of a type; kind 1 is extremes only, kind 2 the
+// interpreted are a random f32 input of m and what the interpreter makes of it.
+func interpreted(t *testing.T, m *ir.Module, dims ...int) (in, want []tensor.Value) {
+	t.Helper()
+	x, err := tensor.Random(dtype.F32, 7, dims...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in = []tensor.Value{tensor.V(x)}
+	if want, err = eval.Run(context.Background(), m, in); err != nil {
+		t.Fatal(err)
+	}
+	return in, want
+}
+
+// bytesLike are random bytes of a type; kind 1 is extremes only, kind 2 the
 // largest magnitudes of equal sign.
 func bytesLike(r *rand.Rand, d dtype.DType, kind int, dims ...int) tensor.Tensor {
 	t := tensor.New(d, dims...)
@@ -221,15 +235,7 @@ func TestQDQNet(t *testing.T) {
 	r := rand.New(rand.NewSource(4))
 	for _, d := range []dtype.DType{dtype.U8, dtype.I8} {
 		m := qdqNet(r, d)
-		x, err := tensor.Random(dtype.F32, 7, 2, 3, 29, 31)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := []tensor.Value{tensor.V(x)}
-		want, err := eval.Run(ctx, m, in)
-		if err != nil {
-			t.Fatal(err)
-		}
+		in, want := interpreted(t, m, 2, 3, 29, 31)
 		var first []tensor.Value
 		for _, w := range integerWays() {
 			e, err := w.x.Compile(ctx, m)

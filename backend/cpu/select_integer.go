@@ -12,9 +12,6 @@ import (
 
 // selectDynamic lowers DynamicQuantizeLinear.
 func selectDynamic(fl *funcLowerer, n *ir.Node) (bool, error) {
-	if n.Out[0] == nil {
-		return false, nil
-	}
 	return fl.bytes(n, quant.OpDynamic, attr.Map{}, nil, n.In[0])
 }
 

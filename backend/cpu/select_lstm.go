@@ -17,7 +17,7 @@ func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 		return false, nil
 	}
 	if n.Is("mlc.LSTMGrad") {
-		return fl.openLSTM(n, rnn.OpGrad)
+		return fl.direct(n, rnn.OpGrad, pick(a, "direction"), n.In...)
 	}
 	alts := fl.alts(rnn.OpLSTM, gemm.FormatB)
 	if alts == nil {
@@ -33,7 +33,7 @@ func selectLSTM(fl *funcLowerer, n *ir.Node) (bool, error) {
 			return false, err
 		}
 		if w == nil {
-			return fl.openLSTM(n, rnn.OpOpen)
+			return fl.direct(n, rnn.OpOpen, pick(a, "direction"), n.In...)
 		}
 		ws[i] = w
 	}
@@ -75,29 +75,6 @@ func (fl *funcLowerer) operandLSTM(n *ir.Node, i int) (plan.SlotID, error) {
 		return fl.slot(n.In[i])
 	}
 	return fl.f32(n.In[i])
-}
-
-// openLSTM lowers a layer, or its gradient, to a kernel that takes every
-// operand at run time.
-func (fl *funcLowerer) openLSTM(n *ir.Node, op string) (bool, error) {
-	call := plan.Instr{Op: plan.Call, Name: op, Alts: fl.alts(op, ""), Attrs: attr.Map{"direction": n.Attrs["direction"]}, MACs: macs(n)}
-	if call.Alts == nil {
-		return false, nil
-	}
-	for _, v := range n.In {
-		if v != nil && !v.Type.Ranked() {
-			return false, nil
-		}
-	}
-	for i := range n.In {
-		s, err := fl.operandLSTM(n, i)
-		if err != nil {
-			return false, err
-		}
-		call.In = append(call.In, s)
-	}
-	fl.emitF32(n, call)
-	return true, nil
 }
 
 // plainGates says whether the activations are the default ones.

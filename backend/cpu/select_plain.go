@@ -12,8 +12,8 @@ import (
 // direct lowers n to a float32 kernel that has no constants of its own and
 // reads the given operands, those of float16 through casts.
 func (fl *funcLowerer) direct(n *ir.Node, op string, at attr.Map, reads ...*ir.Value) (bool, error) {
-	call := plan.Instr{Op: plan.Call, Name: op, Alts: fl.alts(op, ""), Attrs: at}
-	if call.Alts == nil || !computed(n.Out[0].Type.DType) {
+	call := plan.Instr{Op: plan.Call, Name: op, Alts: fl.alts(op, ""), Attrs: at, MACs: macs(n)}
+	if y := n.Out[0]; call.Alts == nil || y != nil && !computed(y.Type.DType) {
 		return false, nil
 	}
 	for _, v := range reads {

@@ -311,20 +311,6 @@ func (g *qgroup) product(a *ir.Node) (bool, error) {
 	return g.fl.multiply(g.n, gemm.OpI8, at, append([]int{g.fl.packMatrix(w, trans, n, k)}, rest...), macs(a), x)
 }
 
-// multiply emits a call of op, a product, in place of n.
-func (fl *funcLowerer) multiply(n *ir.Node, op string, at attr.Map, consts []int, macs int64, reads ...*ir.Value) (bool, error) {
-	ok, err := fl.bytes(n, op, at, consts, reads...)
-	if ok {
-		for i := len(fl.f.Body) - 1; i >= 0; i-- { // Dim instructions may follow the call
-			if in := &fl.f.Body[i]; in.Op == plan.Call {
-				in.MACs = macs
-				break
-			}
-		}
-	}
-	return ok, err
-}
-
 // mean lowers pools of means.
 func (g *qgroup) mean(a *ir.Node) (bool, error) {
 	x, p, ok := g.operand(a.In[0])

@@ -108,13 +108,19 @@ func selectDequantize(fl *funcLowerer, n *ir.Node) (bool, error) {
 	return fl.bytes(n, quant.OpDequantize, attr.Map{quant.AttrXScale: attr.Float(p.scale), quant.AttrXZero: attr.Int(p.zero)}, nil, n.In[0])
 }
 
-// bytes emits a call of op that reads the given values as they are.
+// bytes emits a call of op, in place of n, that reads the given values as they
+// are.
 func (fl *funcLowerer) bytes(n *ir.Node, op string, at attr.Map, consts []int, reads ...*ir.Value) (bool, error) {
+	return fl.multiply(n, op, at, consts, 0, reads...)
+}
+
+// multiply is bytes for a product of so many multiply-adds.
+func (fl *funcLowerer) multiply(n *ir.Node, op string, at attr.Map, consts []int, macs int64, reads ...*ir.Value) (bool, error) {
 	format := ""
 	if len(consts) > 0 {
 		format = fl.p.Consts[consts[0]].Format
 	}
-	call := plan.Instr{Op: plan.Call, Name: op, Alts: fl.alts(op, format), Attrs: at, Consts: consts, Source: n.Source}
+	call := plan.Instr{Op: plan.Call, Name: op, Alts: fl.alts(op, format), Attrs: at, Consts: consts, Source: n.Source, MACs: macs}
 	if call.Alts == nil {
 		return false, nil
 	}

@@ -98,6 +98,7 @@ func TestFaults(t *testing.T) {
 		{"owner", func(m *ir.Module) { nodes(m)[2].Regions[0].Owner = nodes(m)[1] }, "one is owned by another node"},
 		{"node's func", func(m *ir.Module) { nodes(m)[1].Func = nil }, "stands in a function that it does not belong to"},
 		{"output's node", func(m *ir.Module) { nodes(m)[1].Out[0].Node = nodes(m)[3] }, "is owned by another node"},
+		{"output left out", func(m *ir.Module) { nodes(m)[1].Out[0] = nil }, "output C: left out, which only optional outputs may be"},
 		{"attribute", func(m *ir.Module) { nodes(m)[1].Attrs["axis"] = nodes(m)[1].Attrs["nothing"] }, "attribute axis: have one, want none of that name"},
 		{"no operator", func(m *ir.Module) { nodes(m)[1].Def = nil }, "one has no operator"},
 		{"input count", func(m *ir.Module) { nodes(m)[1].SetIn(1, nil) }, "input B: have none, want one"},

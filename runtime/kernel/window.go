@@ -68,3 +68,34 @@ func (w *Window) Out() int {
 	}
 	return room/w.Stride + 1
 }
+
+// PoolOut is the output extent of a pool with attributes a. With ceil_mode the
+// last window may overhang, but starts before the end padding.
+func (w *Window) PoolOut(a attr.Map) int {
+	room := w.In + w.Pad + w.PadEnd - w.Span()
+	if room < 0 || !a.Bool("ceil_mode") || SamePads(a.Str("auto_pad")) {
+		return w.Out()
+	}
+	return min(room+w.Stride-1, w.In+w.Pad-1)/w.Stride + 1
+}
+
+// Taps is the range of taps of output position o that lie inside the input.
+func (w *Window) Taps(o int) (lo, hi int) {
+	at := o*w.Stride - w.Pad
+	lo = min(w.K, max(0, (-at+w.Dil-1)/w.Dil))
+	if left := w.In - at; left > 0 {
+		hi = min(w.K, (left+w.Dil-1)/w.Dil)
+	}
+	return lo, max(lo, hi)
+}
+
+// Share is how many taps of output position o count in a mean: those inside
+// or, padded, up to the end padding; an overhang beyond it does not.
+func (w *Window) Share(o int, padded bool) int {
+	if !padded {
+		lo, hi := w.Taps(o)
+		return hi - lo
+	}
+	left := w.In + w.PadEnd - (o*w.Stride - w.Pad)
+	return min(w.K, (left+w.Dil-1)/w.Dil)
+}

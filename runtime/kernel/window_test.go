@@ -42,3 +42,39 @@ func TestWindowOf(t *testing.T) {
 		}
 	}
 }
+
+// Input of 5 between 1 and 2 elements of padding, windows of 3 taps at a
+// distance of 2, steps of 2. With positions counted from the first element of
+// the input, windows begin at -1, 1 and, where the last may overhang, 3.
+func TestWindowsOfAPool(t *testing.T) {
+	w := kernel.Window{In: 5, K: 3, Stride: 2, Dil: 2, Pad: 1, PadEnd: 2}
+	for _, c := range []struct {
+		a    attr.Map
+		want int
+	}{
+		{attr.Map{}, 2}, // (8-5)/2+1
+		{attr.Map{"ceil_mode": attr.Int(1)}, 3},
+		{attr.Map{"ceil_mode": attr.Int(1), "auto_pad": attr.Str("SAME_UPPER")}, 2},
+	} {
+		if have := w.PoolOut(c.a); have != c.want {
+			t.Errorf("%v: output %d, want %d", c.a, have, c.want)
+		}
+	}
+	short := kernel.Window{In: 2, K: 4, Stride: 1, Dil: 1}
+	if have := short.PoolOut(attr.Map{"ceil_mode": attr.Int(1)}); have != 0 {
+		t.Errorf("a window larger than the input gives %d elements", have)
+	}
+	for o, want := range [][4]int{ // inside from, to; counted without padding, with
+		{1, 3, 2, 3}, // -1 1 3
+		{0, 2, 2, 3}, // 1 3 5: 5 is padding
+		{0, 1, 1, 2}, // 3 5 7: 7 is beyond the padding
+	} {
+		lo, hi := w.Taps(o)
+		if have := [4]int{lo, hi, w.Share(o, false), w.Share(o, true)}; have != want {
+			t.Errorf("output %d: have %v, want %v", o, have, want)
+		}
+	}
+	if lo, hi := w.Taps(9); lo != hi {
+		t.Errorf("taps %d to %d beyond the input", lo, hi)
+	}
+}

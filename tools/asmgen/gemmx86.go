@@ -85,17 +85,7 @@ func gemmX86(a *Asm, v vec, mr, np int) {
 		a.I("ADDQ R10, DX")
 	}
 	a.Load("kc", "CX")
-	a.I("SHLQ $2, CX")
-	a.I("SUBQ CX, SI")
-	for i := 0; i+1 < mr; i += 2 {
-		a.I("LEAQ (SI)(R8*2), SI")
-	}
-	if mr%2 == 1 {
-		a.I("ADDQ R8, SI")
-	}
-	a.I("SUBQ $1, BX")
-	a.I("JGT tile")
-	a.Ret()
+	nextTileX86(a, mr, 2)
 }
 
 type tileX86 struct {
@@ -135,12 +125,45 @@ func (t *tileX86) regs() string {
 	return s + "vectors of b, then elements of a"
 }
 
+// rowsX86 derives the pointers of the rows from 3 on from SI.
+func rowsX86(a *Asm, mr int) {
+	for i := 3; i < mr; i += 3 {
+		a.I("LEAQ (%s)(R8*2), %s", rowPtr[i/3-1], rowPtr[i/3])
+		a.I("ADDQ R8, %s", rowPtr[i/3])
+	}
+}
+
+// rowX86 is the operand at an offset in row i.
+func rowX86(i, bytes int) string {
+	return fmt.Sprintf("%d(%s)", bytes, rowPtr[i/3]) + [...]string{"", "(R8*1)", "(R8*2)"}[i%3]
+}
+
+// aheadX86 moves the pointers of all rows.
+func aheadX86(a *Asm, mr, bytes int) {
+	for i := 0; i < mr; i += 3 {
+		a.I("ADDQ $%d, %s", bytes, rowPtr[i/3])
+	}
+}
+
+// nextTileX86 ends a tile whose rows were read to their ends, CX steps of
+// 1<<shift bytes: SI goes to the row below it.
+func nextTileX86(a *Asm, mr, shift int) {
+	a.I("SHLQ $%d, CX", shift)
+	a.I("SUBQ CX, SI")
+	for i := 0; i+1 < mr; i += 2 {
+		a.I("LEAQ (SI)(R8*2), SI")
+	}
+	if mr%2 == 1 {
+		a.I("ADDQ R8, SI")
+	}
+	a.I("SUBQ $1, BX")
+	a.I("JGT tile")
+	a.Ret()
+}
+
 // pointers derives the row and panel pointers from SI and DI.
 func (t *tileX86) pointers() {
-	for i := 3; i < t.mr; i += 3 {
-		t.I("LEAQ (%s)(R8*2), %s", rowPtr[i/3-1], rowPtr[i/3])
-		t.I("ADDQ R8, %s", rowPtr[i/3])
-	}
+	rowsX86(t.Asm, t.mr)
 	if t.np > 2 {
 		t.I("LEAQ (DI)(R14*2), R13")
 	}
@@ -159,9 +182,7 @@ func (t *tileX86) prefetchC() {
 }
 
 // rowAt is the operand of element k+u of row i.
-func (t *tileX86) rowAt(i, u int) string {
-	return fmt.Sprintf("%d(%s)", u*4, rowPtr[i/3]) + [...]string{"", "(R8*1)", "(R8*2)"}[i%3]
-}
+func (t *tileX86) rowAt(i, u int) string { return rowX86(i, 4*u) }
 
 // vecAt is the operand of vector j of B in step u.
 func (t *tileX86) vecAt(j, u int) string {
@@ -217,9 +238,7 @@ func (t *tileX86) step(u int) {
 
 // advance moves the pointers over n steps.
 func (t *tileX86) advance(n int) {
-	for i := 0; i < t.mr; i += 3 {
-		t.I("ADDQ $%d, %s", n*4, rowPtr[i/3])
-	}
+	aheadX86(t.Asm, t.mr, n*4)
 	t.I("ADDQ $%d, DI", n*64)
 	if t.np > 2 {
 		t.I("ADDQ $%d, R13", n*64)

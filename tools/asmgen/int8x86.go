@@ -18,15 +18,9 @@ Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and product
 	a.Load("tiles", "BX", "a", "SI", "lda", "R8", "c", "DX", "ldc", "R10", "next", "R11")
 	a.I("SHLQ $1, R8")
 	a.I("SHLQ $2, R10")
-	row := func(i, off int) string {
-		return fmt.Sprintf("%d(%s)%s", off, []string{"SI", "R9"}[i/3], []string{"", "(R8*1)", "(R8*2)"}[i%3])
-	}
 	a.Label("tile", "clear the sums, set the pointers of one tile")
 	a.Load("b", "DI", "kq", "CX")
-	if mr > 3 {
-		a.I("LEAQ (SI)(R8*2), R9")
-		a.I("ADDQ R8, R9")
-	}
+	rowsX86(a, mr)
 	for i := range 2 * mr {
 		a.I("VPXOR Y%d, Y%d, Y%d", i, i, i)
 	}
@@ -35,7 +29,7 @@ Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and product
 		a.I("VMOVDQU %d(DI), Y12", 64*u)
 		a.I("VMOVDQU %d(DI), Y13", 64*u+32)
 		for i := range mr {
-			a.I("VPBROADCASTD %s, Y14", row(i, 4*u))
+			a.I("VPBROADCASTD %s, Y14", rowX86(i, 4*u))
 			a.I("VPMADDWD Y12, Y14, Y15")
 			a.I("VPMADDWD Y13, Y14, Y14")
 			a.I("VPADDD Y15, %s, %s", acc(i, 0), acc(i, 0))
@@ -45,10 +39,7 @@ Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and product
 	a.I("PREFETCHT1 (R11)")
 	a.I("ADDQ $%d, R11", 4*mr)
 	a.I("ADDQ $128, DI")
-	a.I("ADDQ $8, SI")
-	if mr > 3 {
-		a.I("ADDQ $8, R9")
-	}
+	aheadX86(a, mr, 8)
 	a.I("SUBQ $1, CX")
 	a.I("JGT loop")
 
@@ -59,14 +50,7 @@ Y0-Y%d sums by row, Y12-Y13 two steps of 16 columns, Y14-Y15 weights and product
 		a.I("ADDQ R10, DX")
 	}
 	a.Load("kq", "CX")
-	a.I("SHLQ $3, CX")
-	a.I("SUBQ CX, SI")
-	for range mr {
-		a.I("ADDQ R8, SI")
-	}
-	a.I("SUBQ $1, BX")
-	a.I("JGT tile")
-	a.Ret()
+	nextTileX86(a, mr, 3)
 }
 
 // columnI8AVX2 emits a tile of one column, whose steps of k lie side by side
@@ -79,22 +63,13 @@ Y0-Y%d sums by row, Y12 steps of the column, Y13-Y15 of a row, and products`, mr
 	a.Load("tiles", "BX", "a", "SI", "lda", "R8", "c", "DX", "ldc", "R10")
 	a.I("SHLQ $1, R8")
 	a.I("SHLQ $2, R10")
-	row := func(i int) string {
-		return fmt.Sprintf("(%s)%s", []string{"SI", "R9"}[i/3], []string{"", "(R8*1)", "(R8*2)"}[i%3])
-	}
 	step := func(bytes int) {
 		a.I("ADDQ $%d, DI", bytes)
-		a.I("ADDQ $%d, SI", bytes)
-		if mr > 3 {
-			a.I("ADDQ $%d, R9", bytes)
-		}
+		aheadX86(a, mr, bytes)
 	}
 	a.Label("tile", "clear the sums, set the pointers of one tile")
 	a.Load("b", "DI", "kq", "CX")
-	if mr > 3 {
-		a.I("LEAQ (SI)(R8*2), R9")
-		a.I("ADDQ R8, R9")
-	}
+	rowsX86(a, mr)
 	for i := range mr {
 		a.I("VPXOR Y%d, Y%d, Y%d", i, i, i)
 	}
@@ -103,7 +78,7 @@ Y0-Y%d sums by row, Y12 steps of the column, Y13-Y15 of a row, and products`, mr
 	a.Label("loop", "sixteen steps of k")
 	a.I("VMOVDQU (DI), Y12")
 	for i := range mr {
-		a.I("VPMADDWD %s, Y12, Y%d", row(i), 13+i%3)
+		a.I("VPMADDWD %s, Y12, Y%d", rowX86(i, 0), 13+i%3)
 		a.I("VPADDD Y%d, Y%d, Y%d", 13+i%3, i, i)
 	}
 	step(32)
@@ -115,7 +90,7 @@ Y0-Y%d sums by row, Y12 steps of the column, Y13-Y15 of a row, and products`, mr
 	a.Label("four", "four steps of k; the upper lanes are zero")
 	a.I("VMOVQ (DI), X12")
 	for i := range mr {
-		a.I("VMOVQ %s, X%d", row(i), 13+i%3)
+		a.I("VMOVQ %s, X%d", rowX86(i, 0), 13+i%3)
 		a.I("VPMADDWD Y%d, Y12, Y%d", 13+i%3, 13+i%3)
 		a.I("VPADDD Y%d, Y%d, Y%d", 13+i%3, i, i)
 	}
@@ -134,14 +109,7 @@ Y0-Y%d sums by row, Y12 steps of the column, Y13-Y15 of a row, and products`, mr
 		a.I("ADDQ R10, DX")
 	}
 	a.Load("kq", "CX")
-	a.I("SHLQ $3, CX")
-	a.I("SUBQ CX, SI")
-	for range mr {
-		a.I("ADDQ R8, SI")
-	}
-	a.I("SUBQ $1, BX")
-	a.I("JGT tile")
-	a.Ret()
+	nextTileX86(a, mr, 3)
 }
 
 // packI8AVX2 emits the packer of pairs as int16, or of groups of four bytes.
@@ -227,10 +195,7 @@ Z0-Z%d sums by row, Z28-Z29 four steps of the columns, Z30 weights of a row`, np
 		a.Load("ldb", "R14")
 		a.I("ADDQ DI, R14")
 	}
-	for p := 1; p <= (mr-1)/3; p++ {
-		a.I("LEAQ (%s)(R8*2), %s", rowPtr[p-1], rowPtr[p])
-		a.I("ADDQ R8, %s", rowPtr[p])
-	}
+	rowsX86(a, mr)
 	for i := range mr * np {
 		a.I("VPXORQ Z%d, Z%d, Z%d", i, i, i)
 	}
@@ -240,7 +205,7 @@ Z0-Z%d sums by row, Z28-Z29 four steps of the columns, Z30 weights of a row`, np
 		a.I("VMOVDQU32 (R14), Z29")
 	}
 	for i := range mr {
-		a.I("VPBROADCASTD (%s)%s, Z%d", rowPtr[i/3], []string{"", "(R8*1)", "(R8*2)"}[i%3], 30+i%2)
+		a.I("VPBROADCASTD %s, Z%d", rowX86(i, 0), 30+i%2)
 		for j := range np {
 			a.I("VPDPBUSD Z%d, Z%d, %s", 30+i%2, 28+j, acc(i, j))
 		}
@@ -249,9 +214,7 @@ Z0-Z%d sums by row, Z28-Z29 four steps of the columns, Z30 weights of a row`, np
 	if np == 2 {
 		a.I("ADDQ $64, R14")
 	}
-	for p := 0; p <= (mr-1)/3; p++ {
-		a.I("ADDQ $4, %s", rowPtr[p])
-	}
+	aheadX86(a, mr, 4)
 	a.I("SUBQ $1, CX")
 	a.I("JGT loop")
 	a.Note("Write the tile, go to the rows below.")
@@ -262,12 +225,5 @@ Z0-Z%d sums by row, Z28-Z29 four steps of the columns, Z30 weights of a row`, np
 		a.I("ADDQ R10, DX")
 	}
 	a.Load("kq", "CX")
-	a.I("SHLQ $2, CX")
-	a.I("SUBQ CX, SI")
-	for range mr {
-		a.I("ADDQ R8, SI")
-	}
-	a.I("SUBQ $1, BX")
-	a.I("JGT tile")
-	a.Ret()
+	nextTileX86(a, mr, 2)
 }

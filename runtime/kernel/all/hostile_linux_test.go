@@ -30,6 +30,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 	"github.com/mlc-go/mlc/runtime/kernel/rnn"
 	"github.com/mlc-go/mlc/runtime/kernel/softmax"
+	"github.com/mlc-go/mlc/runtime/pool"
 )
 
 // operand is a tensor of a call as a plan describes it.
@@ -289,8 +290,8 @@ func (p planned) small() bool {
 	return true
 }
 
-func (p planned) bind(t *testing.T, a *arena) *kernel.Call {
-	c := &kernel.Call{Attrs: p.attrs}
+func (p planned) bind(t *testing.T, a *arena, on *pool.Pool) *kernel.Call {
+	c := &kernel.Call{Attrs: p.attrs, Pool: on}
 	mk := func(o operand) tensor.Tensor {
 		var x tensor.Tensor
 		if o.dt == dtype.Invalid {
@@ -345,7 +346,7 @@ func try(t *testing.T, d *kernel.Desc, c *kernel.Call, a *arena) (ran bool, find
 	}
 	stage = "scratch"
 	if d.Scratch != nil {
-		n := d.Scratch(c, 1)
+		n := d.Scratch(c, c.Pool.Threads())
 		if n < 0 {
 			return false, fmt.Sprintf("scratch of %d bytes", n)
 		}
@@ -374,9 +375,12 @@ func brief(stack []byte) string {
 const hostilePlans = 500
 
 // TestHostilePlans hands kernels calls that no compiler makes: Prepare refuses
-// them, or Run stays within its memory.
+// them, or Run stays within its memory, on one thread and by turns on three (a
+// fault on another thread than the caller's ends the test without ado).
 func TestHostilePlans(t *testing.T) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	three := pool.New(3)
+	defer three.Close()
 	for _, d := range fast {
 		if d.Run == nil || !kerneltest.Has(t, d.Needs) {
 			continue
@@ -388,22 +392,24 @@ func TestHostilePlans(t *testing.T) {
 			}
 			for i, b := range bases {
 				a := &arena{}
-				if ran, f := try(t, d, b.bind(t, a), a); !ran || f != nil {
-					_, err := d.Prepare(b.bind(t, a))
-					t.Errorf("honest call %d does not run: %v %v", i, f, err)
+				for _, on := range []*pool.Pool{nil, three} {
+					if ran, f := try(t, d, b.bind(t, a, on), a); !ran || f != nil {
+						_, err := d.Prepare(b.bind(t, a, on))
+						t.Errorf("honest call %d on %d threads does not run: %v %v", i, on.Threads(), f, err)
+					}
 				}
 				a.free()
 			}
 			r := rand.New(rand.NewPCG(7, uint64(len(d.ID))))
 			ran := 0
-			for range hostilePlans {
+			for i := range hostilePlans {
 				p := corrupt(r, bases[r.IntN(len(bases))])
 				if !p.small() {
 					continue
 				}
 				a := &arena{}
 				begin := time.Now()
-				ok, f := try(t, d, p.bind(t, a), a)
+				ok, f := try(t, d, p.bind(t, a, []*pool.Pool{nil, three}[i%2]), a)
 				a.free()
 				if f != nil {
 					t.Fatalf("%v\n%+v", f, p)

@@ -70,10 +70,10 @@ func prepareConv(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
 		}
 		offs = newOffsets(&g, &s.planes)
 		if !s.planes.direct {
-			s.arranged = align(g.c/g.group*s.planes.size() + slack)
+			s.arranged = kernel.WholeFloats(g.c/g.group*s.planes.size() + slack)
 		}
 	}
-	workers, each := spread(g.n*g.group, p.M*p.N*p.K, c.Pool.Threads())
+	workers, each := kernel.Spread(g.n*g.group, p.M*p.N*p.K, c.Pool.Threads())
 	s.workers = make([]worker, workers)
 	for i := range s.workers {
 		w := &s.workers[i]
@@ -85,7 +85,7 @@ func prepareConv(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, error) {
 		}
 		w.job = m.Prepare(p, each)
 		w.epi = s.end.Attach(w.job)
-		s.perWorker = align(w.job.Scratch() + s.arranged)
+		s.perWorker = kernel.WholeFloats(w.job.Scratch() + s.arranged)
 	}
 	return s, nil
 }
@@ -100,20 +100,6 @@ func checkFilters(c *kernel.Call, dims ...int) error {
 	}
 	return nil
 }
-
-// spread decides how many workers may take units at the same time, and how many
-// threads work on one unit, which is so many multiply-adds. Any of the pool's
-// threads may come to take a unit, fewer units than threads or not.
-func spread(units, macs, threads int) (workers, each int) {
-	const little = 1 << 18
-	if units > 1 && (units%threads == 0 || units >= 4*threads || macs < little) {
-		return threads, 1
-	}
-	return 1, threads
-}
-
-// align rounds up to whole cache lines of float32.
-func align(n int) int { return (n + 15) &^ 15 }
 
 func runConv(c *kernel.Call) {
 	s := c.State.(*convolution)

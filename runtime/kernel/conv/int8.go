@@ -113,7 +113,7 @@ func (s *convolution8) prepare(c *kernel.Call, m *gemm.Micro8) error {
 	if c.Out[0].Tensor.Len() == 0 {
 		return nil
 	}
-	if g.c/g.group*g.h*g.w > math.MaxInt32/int(8) {
+	if g.c/g.group*g.h*g.w > math.MaxInt32/8 {
 		return &diag.Error{Kind: diag.Limit, Port: "elements of a group of the input", Have: fmt.Sprint(g.c / g.group * g.h * g.w), Want: "less than 2^28"}
 	}
 	s.planes = newPlanes8(g, m)
@@ -122,11 +122,11 @@ func (s *convolution8) prepare(c *kernel.Call, m *gemm.Micro8) error {
 		return &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
 	}
 	if !s.planes.direct {
-		s.arranged = align64(g.c/g.group*s.planes.size + slack)
+		s.arranged = kernel.WholeBytes(g.c/g.group*s.planes.size + slack)
 	}
 	s.sides = gemm.Sides(len(s.planes.taps))
 	p := gemm.Params8{M: g.m / g.group, N: s.planes.cols, K: g.c / g.group * g.taps(), Totals: s.sums != nil && s.sums.Totals()}
-	workers, each := spread(g.n*g.group, p.M*p.N*p.K, c.Pool.Threads())
+	workers, each := kernel.Spread(g.n*g.group, p.M*p.N*p.K, c.Pool.Threads())
 	s.workers = make([]worker8, workers)
 	for i := range s.workers {
 		w := &s.workers[i]
@@ -134,15 +134,13 @@ func (s *convolution8) prepare(c *kernel.Call, m *gemm.Micro8) error {
 		p.Pack, p.End = w, w
 		w.job = m.Prepare(p, each)
 	}
-	s.perWorker = s.arranged + align64(s.workers[0].job.Scratch()) + each*(s.edgeBytes()+align64(s.planes.cols+16))
+	s.perWorker = s.arranged + kernel.WholeBytes(s.workers[0].job.Scratch()) + each*(s.edgeBytes()+kernel.WholeBytes(s.planes.cols+16))
 	return nil
 }
 
 // edgeBytes is room for 16 columns of every row, gathered by moves that run
 // over.
-func (s *convolution8) edgeBytes() int { return align64(16*len(s.planes.taps) + 16) }
-
-func align64(n int) int { return (n + 63) &^ 63 }
+func (s *convolution8) edgeBytes() int { return kernel.WholeBytes(16*len(s.planes.taps) + 16) }
 
 func scratchI8(c *kernel.Call, _ int) int {
 	s := c.State.(*convolution8)
@@ -196,7 +194,7 @@ func (s *convolution8) unit(u, worker int) {
 	}
 	e := w.each * s.edgeBytes()
 	w.edge, scratch = scratch[:e], scratch[e:]
-	e = w.each * align64(s.planes.cols+16)
+	e = w.each * kernel.WholeBytes(s.planes.cols+16)
 	w.bytes, scratch = scratch[:e], scratch[e:]
 	w.job.A = tensor.Slice[int8](&c.Consts[0])[group*mg*4*gemm.Groups(cg*g.taps()):]
 	w.job.Run(p, scratch)
@@ -250,7 +248,7 @@ func (w *worker8) End8(c []int32, ld, row, rows, col, cols int, totals []int32, 
 		w.endSums(c, ld, row, rows, col, min(cols, p.cols-col), totals)
 		return
 	}
-	size := align64(p.cols + 16)
+	size := kernel.WholeBytes(p.cols + 16)
 	line := w.bytes[worker*size : worker*size+cols]
 	if !p.exact {
 		w.endLoose(c, ld, row, rows, col, line)

@@ -91,7 +91,7 @@ func prepareTransposed(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, er
 	if dims := []int{s.block, g.taps(), n}; !counts(dims) {
 		return nil, &diag.Error{Kind: diag.Limit, Port: "products of a channel", Have: fmt.Sprint(dims), Want: "less than 2^31"}
 	}
-	s.products = align(s.block * g.taps() * n)
+	s.products = kernel.WholeFloats(s.block * g.taps() * n)
 	if s.end, err = gemm.NewEnding(c, f, 1, 1, 1, 1); err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func prepareTransposed(c *kernel.Call, m *gemm.Micro, f *eltwise.Funcs) (any, er
 		p.M = mg % s.block * g.taps()
 		w.rest = m.Prepare(p, 1)
 		w.epi = s.end.Part()
-		s.perWorker = s.products + align(max(w.whole.Scratch(), w.rest.Scratch()))
+		s.perWorker = s.products + kernel.WholeFloats(max(w.whole.Scratch(), w.rest.Scratch()))
 	}
 	return s, nil
 }

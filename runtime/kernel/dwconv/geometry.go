@@ -113,10 +113,9 @@ func (g *geometry) layOut() {
 // scratch is what a worker needs: the padded image and the sums of a block, in
 // float32.
 func (g *geometry) scratch() (image, block int) {
-	round := func(n int) int { return (n + 15) &^ 15 }
-	image = round(len(g.phases) * g.rows * g.width)
+	image = kernel.WholeFloats(len(g.phases) * g.rows * g.width)
 	if g.out[1] < wideRow {
-		block = round(g.blockRows() * g.width)
+		block = kernel.WholeFloats(g.blockRows() * g.width)
 	}
 	return image, block
 }

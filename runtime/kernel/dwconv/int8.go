@@ -87,10 +87,9 @@ func prepareI8(c *kernel.Call, f *funcs8) (any, error) {
 	for _, v := range tensor.Slice[int8](&c.Consts[0]) {
 		s.w = append(s.w, int16(v))
 	}
-	round := func(n int) int { return (n + 63) &^ 63 }
 	most := (g.blockRows()-1)*g.width + g.out[1]
-	s.image = round(len(g.phases)*g.rows*g.width + 64)
-	s.sums, s.line = round(4*(most+16)), round(most+16)
+	s.image = kernel.WholeBytes(len(g.phases)*g.rows*g.width + 64)
+	s.sums, s.line = kernel.WholeBytes(4*(most+16)), kernel.WholeBytes(most+16)
 	return s, nil
 }
 

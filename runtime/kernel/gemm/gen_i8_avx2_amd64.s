@@ -121,8 +121,7 @@ loop: // four steps of k, two by two
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
 	SUBQ $1, BX
 	JGT tile
 	VZEROUPPER
@@ -207,8 +206,7 @@ loop: // four steps of k, two by two
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
 	ADDQ R8, SI
 	SUBQ $1, BX
 	JGT tile
@@ -312,10 +310,8 @@ loop: // four steps of k, two by two
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
+	LEAQ (SI)(R8*2), SI
 	SUBQ $1, BX
 	JGT tile
 	VZEROUPPER
@@ -433,10 +429,8 @@ loop: // four steps of k, two by two
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
+	LEAQ (SI)(R8*2), SI
 	ADDQ R8, SI
 	SUBQ $1, BX
 	JGT tile
@@ -570,12 +564,9 @@ loop: // four steps of k, two by two
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
+	LEAQ (SI)(R8*2), SI
+	LEAQ (SI)(R8*2), SI
 	SUBQ $1, BX
 	JGT tile
 	VZEROUPPER
@@ -604,7 +595,7 @@ tile: // clear the sums, set the pointers of one tile
 
 loop: // sixteen steps of k
 	VMOVDQU (DI), Y12
-	VPMADDWD (SI), Y12, Y13
+	VPMADDWD 0(SI), Y12, Y13
 	VPADDD Y13, Y0, Y0
 	ADDQ $32, DI
 	ADDQ $32, SI
@@ -617,7 +608,7 @@ rest: // less than four groups remain, CX is their number less four
 
 four: // four steps of k; the upper lanes are zero
 	VMOVQ (DI), X12
-	VMOVQ (SI), X13
+	VMOVQ 0(SI), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y0, Y0
 	ADDQ $8, DI
@@ -667,9 +658,9 @@ tile: // clear the sums, set the pointers of one tile
 
 loop: // sixteen steps of k
 	VMOVDQU (DI), Y12
-	VPMADDWD (SI), Y12, Y13
+	VPMADDWD 0(SI), Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPMADDWD 0(SI)(R8*1), Y12, Y14
 	VPADDD Y14, Y1, Y1
 	ADDQ $32, DI
 	ADDQ $32, SI
@@ -682,10 +673,10 @@ rest: // less than four groups remain, CX is their number less four
 
 four: // four steps of k; the upper lanes are zero
 	VMOVQ (DI), X12
-	VMOVQ (SI), X13
+	VMOVQ 0(SI), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VMOVQ (SI)(R8*1), X14
+	VMOVQ 0(SI)(R8*1), X14
 	VPMADDWD Y14, Y12, Y14
 	VPADDD Y14, Y1, Y1
 	ADDQ $8, DI
@@ -713,8 +704,7 @@ sum: // add the lanes, write the tile, go to the rows below
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
 	SUBQ $1, BX
 	JGT tile
 	VZEROUPPER
@@ -745,11 +735,11 @@ tile: // clear the sums, set the pointers of one tile
 
 loop: // sixteen steps of k
 	VMOVDQU (DI), Y12
-	VPMADDWD (SI), Y12, Y13
+	VPMADDWD 0(SI), Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPMADDWD 0(SI)(R8*1), Y12, Y14
 	VPADDD Y14, Y1, Y1
-	VPMADDWD (SI)(R8*2), Y12, Y15
+	VPMADDWD 0(SI)(R8*2), Y12, Y15
 	VPADDD Y15, Y2, Y2
 	ADDQ $32, DI
 	ADDQ $32, SI
@@ -762,13 +752,13 @@ rest: // less than four groups remain, CX is their number less four
 
 four: // four steps of k; the upper lanes are zero
 	VMOVQ (DI), X12
-	VMOVQ (SI), X13
+	VMOVQ 0(SI), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VMOVQ (SI)(R8*1), X14
+	VMOVQ 0(SI)(R8*1), X14
 	VPMADDWD Y14, Y12, Y14
 	VPADDD Y14, Y1, Y1
-	VMOVQ (SI)(R8*2), X15
+	VMOVQ 0(SI)(R8*2), X15
 	VPMADDWD Y15, Y12, Y15
 	VPADDD Y15, Y2, Y2
 	ADDQ $8, DI
@@ -804,8 +794,7 @@ sum: // add the lanes, write the tile, go to the rows below
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
 	ADDQ R8, SI
 	SUBQ $1, BX
 	JGT tile
@@ -840,13 +829,13 @@ tile: // clear the sums, set the pointers of one tile
 
 loop: // sixteen steps of k
 	VMOVDQU (DI), Y12
-	VPMADDWD (SI), Y12, Y13
+	VPMADDWD 0(SI), Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPMADDWD 0(SI)(R8*1), Y12, Y14
 	VPADDD Y14, Y1, Y1
-	VPMADDWD (SI)(R8*2), Y12, Y15
+	VPMADDWD 0(SI)(R8*2), Y12, Y15
 	VPADDD Y15, Y2, Y2
-	VPMADDWD (R9), Y12, Y13
+	VPMADDWD 0(R9), Y12, Y13
 	VPADDD Y13, Y3, Y3
 	ADDQ $32, DI
 	ADDQ $32, SI
@@ -860,16 +849,16 @@ rest: // less than four groups remain, CX is their number less four
 
 four: // four steps of k; the upper lanes are zero
 	VMOVQ (DI), X12
-	VMOVQ (SI), X13
+	VMOVQ 0(SI), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VMOVQ (SI)(R8*1), X14
+	VMOVQ 0(SI)(R8*1), X14
 	VPMADDWD Y14, Y12, Y14
 	VPADDD Y14, Y1, Y1
-	VMOVQ (SI)(R8*2), X15
+	VMOVQ 0(SI)(R8*2), X15
 	VPMADDWD Y15, Y12, Y15
 	VPADDD Y15, Y2, Y2
-	VMOVQ (R9), X13
+	VMOVQ 0(R9), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y3, Y3
 	ADDQ $8, DI
@@ -914,10 +903,8 @@ sum: // add the lanes, write the tile, go to the rows below
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
+	LEAQ (SI)(R8*2), SI
 	SUBQ $1, BX
 	JGT tile
 	VZEROUPPER
@@ -952,15 +939,15 @@ tile: // clear the sums, set the pointers of one tile
 
 loop: // sixteen steps of k
 	VMOVDQU (DI), Y12
-	VPMADDWD (SI), Y12, Y13
+	VPMADDWD 0(SI), Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPMADDWD 0(SI)(R8*1), Y12, Y14
 	VPADDD Y14, Y1, Y1
-	VPMADDWD (SI)(R8*2), Y12, Y15
+	VPMADDWD 0(SI)(R8*2), Y12, Y15
 	VPADDD Y15, Y2, Y2
-	VPMADDWD (R9), Y12, Y13
+	VPMADDWD 0(R9), Y12, Y13
 	VPADDD Y13, Y3, Y3
-	VPMADDWD (R9)(R8*1), Y12, Y14
+	VPMADDWD 0(R9)(R8*1), Y12, Y14
 	VPADDD Y14, Y4, Y4
 	ADDQ $32, DI
 	ADDQ $32, SI
@@ -974,19 +961,19 @@ rest: // less than four groups remain, CX is their number less four
 
 four: // four steps of k; the upper lanes are zero
 	VMOVQ (DI), X12
-	VMOVQ (SI), X13
+	VMOVQ 0(SI), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VMOVQ (SI)(R8*1), X14
+	VMOVQ 0(SI)(R8*1), X14
 	VPMADDWD Y14, Y12, Y14
 	VPADDD Y14, Y1, Y1
-	VMOVQ (SI)(R8*2), X15
+	VMOVQ 0(SI)(R8*2), X15
 	VPMADDWD Y15, Y12, Y15
 	VPADDD Y15, Y2, Y2
-	VMOVQ (R9), X13
+	VMOVQ 0(R9), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y3, Y3
-	VMOVQ (R9)(R8*1), X14
+	VMOVQ 0(R9)(R8*1), X14
 	VPMADDWD Y14, Y12, Y14
 	VPADDD Y14, Y4, Y4
 	ADDQ $8, DI
@@ -1039,10 +1026,8 @@ sum: // add the lanes, write the tile, go to the rows below
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
+	LEAQ (SI)(R8*2), SI
 	ADDQ R8, SI
 	SUBQ $1, BX
 	JGT tile
@@ -1079,17 +1064,17 @@ tile: // clear the sums, set the pointers of one tile
 
 loop: // sixteen steps of k
 	VMOVDQU (DI), Y12
-	VPMADDWD (SI), Y12, Y13
+	VPMADDWD 0(SI), Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VPMADDWD (SI)(R8*1), Y12, Y14
+	VPMADDWD 0(SI)(R8*1), Y12, Y14
 	VPADDD Y14, Y1, Y1
-	VPMADDWD (SI)(R8*2), Y12, Y15
+	VPMADDWD 0(SI)(R8*2), Y12, Y15
 	VPADDD Y15, Y2, Y2
-	VPMADDWD (R9), Y12, Y13
+	VPMADDWD 0(R9), Y12, Y13
 	VPADDD Y13, Y3, Y3
-	VPMADDWD (R9)(R8*1), Y12, Y14
+	VPMADDWD 0(R9)(R8*1), Y12, Y14
 	VPADDD Y14, Y4, Y4
-	VPMADDWD (R9)(R8*2), Y12, Y15
+	VPMADDWD 0(R9)(R8*2), Y12, Y15
 	VPADDD Y15, Y5, Y5
 	ADDQ $32, DI
 	ADDQ $32, SI
@@ -1103,22 +1088,22 @@ rest: // less than four groups remain, CX is their number less four
 
 four: // four steps of k; the upper lanes are zero
 	VMOVQ (DI), X12
-	VMOVQ (SI), X13
+	VMOVQ 0(SI), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y0, Y0
-	VMOVQ (SI)(R8*1), X14
+	VMOVQ 0(SI)(R8*1), X14
 	VPMADDWD Y14, Y12, Y14
 	VPADDD Y14, Y1, Y1
-	VMOVQ (SI)(R8*2), X15
+	VMOVQ 0(SI)(R8*2), X15
 	VPMADDWD Y15, Y12, Y15
 	VPADDD Y15, Y2, Y2
-	VMOVQ (R9), X13
+	VMOVQ 0(R9), X13
 	VPMADDWD Y13, Y12, Y13
 	VPADDD Y13, Y3, Y3
-	VMOVQ (R9)(R8*1), X14
+	VMOVQ 0(R9)(R8*1), X14
 	VPMADDWD Y14, Y12, Y14
 	VPADDD Y14, Y4, Y4
-	VMOVQ (R9)(R8*2), X15
+	VMOVQ 0(R9)(R8*2), X15
 	VPMADDWD Y15, Y12, Y15
 	VPADDD Y15, Y5, Y5
 	ADDQ $8, DI
@@ -1179,12 +1164,9 @@ sum: // add the lanes, write the tile, go to the rows below
 	MOVQ kq+8(FP), CX
 	SHLQ $3, CX
 	SUBQ CX, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
-	ADDQ R8, SI
+	LEAQ (SI)(R8*2), SI
+	LEAQ (SI)(R8*2), SI
+	LEAQ (SI)(R8*2), SI
 	SUBQ $1, BX
 	JGT tile
 	VZEROUPPER

@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"fmt"
+	"github.com/mlc-go/mlc/runtime/kernel"
 	"unsafe"
 
 	"github.com/mlc-go/mlc/runtime/pool"
@@ -71,18 +72,16 @@ func (m *Micro8) Prepare(p Params8, threads int) *Job8 {
 	}
 	j.cols = block * Panel
 	j.colParts = (np + block - 1) / block
-	j.perWorker = align64(block*m.PanelBytes(p.K)) + align64(4*m.MR*j.cols)
+	j.perWorker = kernel.WholeBytes(block*m.PanelBytes(p.K)) + kernel.WholeBytes(4*m.MR*j.cols)
 	if m.Wide {
-		j.perWorker += align64(2 * m.MR * 4 * Groups(p.K))
+		j.perWorker += kernel.WholeBytes(2 * m.MR * 4 * Groups(p.K))
 	}
-	j.perWorker += align64(2 * m.single(p.N) * 4 * Groups(p.K))
+	j.perWorker += kernel.WholeBytes(2 * m.single(p.N) * 4 * Groups(p.K))
 	if p.Totals {
-		j.perWorker += align64(2*4*Groups(p.K)) + align64(4*j.cols)
+		j.perWorker += kernel.WholeBytes(2*4*Groups(p.K)) + kernel.WholeBytes(4*j.cols)
 	}
 	return j
 }
-
-func align64(n int) int { return (n + 63) &^ 63 }
 
 // Scratch is the number of bytes that Run needs.
 func (j *Job8) Scratch() int { return j.threads * j.perWorker }
@@ -116,15 +115,15 @@ func (j *Job8) Do(i, worker int) {
 	kq, size := Groups(j.K), m.PanelBytes(j.K)
 	buf := j.scratch[worker*j.perWorker : (worker+1)*j.perWorker]
 	b := buf[:np*size]
-	buf = buf[align64(j.cols/Panel*size):]
+	buf = buf[kernel.WholeBytes(j.cols/Panel*size):]
 	c := unsafe.Slice((*int32)(unsafe.Pointer(&buf[0])), m.MR*j.cols)
-	buf = buf[align64(4*len(c)):]
+	buf = buf[kernel.WholeBytes(4*len(c)):]
 	for p := range np {
 		j.Pack.Pack8(m, b[p*size:(p+1)*size], c0+p*Panel, worker)
 	}
 	wide := buf
 	if m.Wide {
-		buf = buf[align64(2*m.MR*4*kq):]
+		buf = buf[kernel.WholeBytes(2*m.MR*4*kq):]
 	}
 	ld, few := np*Panel, m.single(min(j.cols, j.N-c0))
 	var single []int16
@@ -137,7 +136,7 @@ func (j *Job8) Do(i, worker int) {
 	}
 	var totals []int32
 	if j.Totals {
-		totals = j.total(b, buf[align64(2*few*4*kq):])
+		totals = j.total(b, buf[kernel.WholeBytes(2*few*4*kq):])
 	}
 	for r := r0; r < r1; r += m.MR {
 		rows := min(m.MR, r1-r)
@@ -175,7 +174,7 @@ func (j *Job8) total(b, buf []byte) []int32 {
 		}
 		clear(ones[j.K:])
 	}
-	t := unsafe.Slice((*int32)(unsafe.Pointer(&buf[align64(2*4*kq)])), n)
+	t := unsafe.Slice((*int32)(unsafe.Pointer(&buf[kernel.WholeBytes(2*4*kq)])), n)
 	for p := 0; p < n; p += Panel {
 		m.call(1, 1, 1, kq, unsafe.Pointer(&buf[0]), 4*kq, &b[p/Panel*size], size, &t[p], Panel, &j.A[0])
 	}

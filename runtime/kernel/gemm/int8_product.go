@@ -112,11 +112,13 @@ func (s *product8) prepare(m *Micro8, rows int) {
 	s.job = m.Prepare(Params8{M: s.n, N: rows, K: s.k, Pack: s, End: s, Totals: s.sums != nil && s.sums.Totals()}, s.threads)
 }
 
-func (s *product8) perThread() int { return align64(16*len(s.rows)) + align64(s.job.cols) }
+func (s *product8) perThread() int {
+	return kernel.WholeBytes(16*len(s.rows)) + kernel.WholeBytes(s.job.cols)
+}
 
 func scratchI8(c *kernel.Call, _ int) int {
 	s := c.State.(*product8)
-	return align64(s.job.Scratch()) + s.threads*s.perThread()
+	return kernel.WholeBytes(s.job.Scratch()) + s.threads*s.perThread()
 }
 
 func runI8(c *kernel.Call) {
@@ -129,7 +131,7 @@ func runI8(c *kernel.Call) {
 		s.y = c.Out[0].Tensor.Bytes()
 	}
 	s.job.A = tensor.Slice[int8](&c.Consts[0])
-	n := align64(s.job.Scratch())
+	n := kernel.WholeBytes(s.job.Scratch())
 	s.buf = c.Scratch[n:]
 	s.job.Run(c.Pool, c.Scratch[:n])
 	s.x, s.y, s.sum, s.buf = nil, nil, nil, nil
@@ -153,7 +155,7 @@ func (s *product8) End8(c []int32, ld, row, rows, col, cols int, totals []int32,
 		s.endSums(c, ld, row, rows, col, have, totals)
 		return
 	}
-	line := s.buf[worker*s.perThread()+align64(16*len(s.rows)):][:cols]
+	line := s.buf[worker*s.perThread()+kernel.WholeBytes(16*len(s.rows)):][:cols]
 	for i := range rows {
 		s.scale.Row(row+i, cols, &c[i*ld], &line[0])
 		at := col*s.n + row + i

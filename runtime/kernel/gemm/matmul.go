@@ -173,9 +173,9 @@ func prepareMatMul(c *kernel.Call, m *Micro, f *eltwise.Funcs) (any, error) {
 		p.Pack = &w.src
 		w.job = m.Prepare(p, each)
 		w.epi = t.end.Attach(w.job)
-		t.perWorker = align16(w.job.Scratch())
+		t.perWorker = kernel.WholeFloats(w.job.Scratch())
 		if s.transA && !s.swap {
-			t.perWorker += align16(s.m * s.k)
+			t.perWorker += kernel.WholeFloats(s.m * s.k)
 		}
 	}
 	return t, nil
@@ -228,7 +228,7 @@ func (t *matmul) element(i, worker int, p *pool.Pool) {
 	case t.transA:
 		n := w.job.M * w.job.K
 		transpose(scratch[:n], a, w.job.M, w.job.K)
-		w.job.A, w.src.B, scratch = scratch[:n], b, scratch[align16(n):]
+		w.job.A, w.src.B, scratch = scratch[:n], b, scratch[kernel.WholeFloats(n):]
 	default:
 		w.job.A, w.src.B = a, b
 	}
@@ -250,8 +250,6 @@ func transpose(dst, a []float32, m, k int) {
 		}
 	}
 }
-
-func align16(n int) int { return (n + 15) &^ 15 }
 
 func matmulScratch(c *kernel.Call, _ int) int {
 	t := c.State.(*matmul)

@@ -46,7 +46,7 @@ func prepareConv(c *kernel.Call, k kernels) (any, error) {
 	}
 	a := attr.Map{}
 	maps.Copy(a, c.Attrs)
-	a["kernel_shape"] = attr.Ints(g.spatial(func(a *axis) int { return a.k })...)
+	a["kernel_shape"] = attr.Ints(g.spatial(func(a *axis) int { return a.K })...)
 	s := k.convolution(&g, g.m, g.c/g.group)
 	if s.desc == k.conv {
 		mg, kk := g.m/g.group, g.c/g.group*g.taps()
@@ -63,7 +63,7 @@ func (k kernels) convolution(g *geometry, m, cg int) *inner {
 	s := &inner{desc: k.conv, weights: m * cg * g.taps(), more: 2, lead: 1}
 	s.dims = []int{s.weights}
 	if cg == 1 && g.group > 1 && g.rank == 2 {
-		s.desc, s.lead, s.dims = k.depthwise, 2, []int{m, 1, g.ax[0].k, g.ax[1].k}
+		s.desc, s.lead, s.dims = k.depthwise, 2, []int{m, 1, g.ax[0].K, g.ax[1].K}
 	}
 	return s
 }
@@ -88,15 +88,15 @@ func prepareGradX(c *kernel.Call, k kernels) (any, error) {
 	}
 	cg, mg := g.c/g.group, g.m/g.group
 	a := attr.Map{"group": attr.Int(int64(g.group)),
-		"kernel_shape": attr.Ints(g.spatial(func(a *axis) int { return a.k })...),
-		"dilations":    attr.Ints(g.spatial(func(a *axis) int { return a.d })...)}
+		"kernel_shape": attr.Ints(g.spatial(func(a *axis) int { return a.K })...),
+		"dilations":    attr.Ints(g.spatial(func(a *axis) int { return a.Dil })...)}
 	turned := g.turn(cg, mg)
 	for _, v := range g.ax {
-		turned = turned && v.s == 1 && v.span()-1 >= v.p && v.in+v.p >= v.out
+		turned = turned && v.Stride == 1 && v.Span()-1 >= v.Pad && v.In+v.Pad >= v.out
 	}
 	if turned {
-		a["pads"] = attr.Ints(append(g.spatial(func(a *axis) int { return a.span() - 1 - a.p }),
-			g.spatial(func(a *axis) int { return a.in + a.p - a.out })...)...)
+		a["pads"] = attr.Ints(append(g.spatial(func(a *axis) int { return a.Span() - 1 - a.Pad }),
+			g.spatial(func(a *axis) int { return a.In + a.Pad - a.out })...)...)
 		s := k.convolution(&g, g.c, mg)
 		flat := s.desc == k.depthwise
 		s.pack = func(dst, w []float32) { turn(dst, w, &g, cg, mg, flat) }
@@ -104,9 +104,9 @@ func prepareGradX(c *kernel.Call, k kernels) (any, error) {
 	}
 	// A transposed convolution of dY; what it would leave short of dX, or make
 	// beyond, is its output padding or its padding at the end.
-	over := func(v *axis) int { return v.s*(v.out-1) + v.span() - v.p - v.in }
-	a["strides"] = attr.Ints(g.spatial(func(v *axis) int { return v.s })...)
-	a["pads"] = attr.Ints(append(g.spatial(func(v *axis) int { return v.p }), g.spatial(func(v *axis) int { return max(0, over(v)) })...)...)
+	over := func(v *axis) int { return v.Stride*(v.out-1) + v.Span() - v.Pad - v.In }
+	a["strides"] = attr.Ints(g.spatial(func(v *axis) int { return v.Stride })...)
+	a["pads"] = attr.Ints(append(g.spatial(func(v *axis) int { return v.Pad }), g.spatial(func(v *axis) int { return max(0, over(v)) })...)...)
 	a["output_padding"] = attr.Ints(g.spatial(func(v *axis) int { return max(0, -over(v)) })...)
 	s := &inner{desc: k.transpose, weights: g.m * cg * g.taps(), more: 2, lead: 1}
 	s.dims = []int{s.weights}

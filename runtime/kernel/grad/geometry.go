@@ -11,12 +11,11 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel"
 )
 
-// axis is one spatial axis of a Conv: extents of input and output, kernel,
-// stride, dilation, padding at the beginning.
-type axis struct{ in, out, k, s, d, p int }
-
-// span is the extent that a filter covers.
-func (a *axis) span() int { return (a.k-1)*a.d + 1 }
+// axis is one spatial axis of a Conv or pool and the extent of its output.
+type axis struct {
+	kernel.Window
+	out int
+}
 
 // geometry is a Conv with known extents, axis 0 for y and 1 for x; one spatial
 // axis is a height of 1.
@@ -26,8 +25,8 @@ type geometry struct {
 	rank           int // spatial axes
 }
 
-func (g *geometry) taps() int   { return g.ax[0].k * g.ax[1].k }
-func (g *geometry) pixels() int { return g.ax[0].in * g.ax[1].in }
+func (g *geometry) taps() int   { return g.ax[0].K * g.ax[1].K }
+func (g *geometry) pixels() int { return g.ax[0].In * g.ax[1].In }
 func (g *geometry) places() int { return g.ax[0].out * g.ax[1].out }
 
 // geometryOf describes the Conv of X[n, c, ...] with W[m, c/group, ...] to
@@ -46,7 +45,7 @@ func geometryOf(a attr.Map, x, w, y *tensor.Tensor) (g geometry, err error) {
 		}
 	}
 	g = geometry{n: x.Dim(0), c: x.Dim(1), m: y.Dim(1), group: max(1, a.Int("group")), rank: rank}
-	g.ax[0] = axis{1, 1, 1, 1, 1, 0}
+	g.ax[0] = axis{kernel.Window{In: 1, K: 1, Stride: 1, Dil: 1}, 1}
 	for i := range rank {
 		v, err := kernel.WindowOf(a, i, rank, x.Dim(2+i), int64(w.Dim(2+i)))
 		if err != nil {
@@ -56,7 +55,7 @@ func geometryOf(a attr.Map, x, w, y *tensor.Tensor) (g geometry, err error) {
 		if most := v.Out(); out > most {
 			return g, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("output on spatial axis %d", i), Have: fmt.Sprint(out), Want: fmt.Sprintf("at most %d", most)}
 		}
-		g.ax[2-rank+i] = axis{in: v.In, out: out, k: v.K, s: v.Stride, d: v.Dil, p: v.Pad}
+		g.ax[2-rank+i] = axis{v, out}
 	}
 	if w.Dim(0) != g.m || g.c%g.group != 0 || w.Dim(1) != g.c/g.group || g.m%g.group != 0 || y.Dim(0) != g.n {
 		return g, &diag.Error{Kind: diag.Shape, Port: "convolution", Have: fmt.Sprintf("%v with %v in %d groups to %v", x.Type(), w.Type(), g.group, y.Type()), Want: "operands that fit"}
@@ -95,19 +94,6 @@ func (g *geometry) spatial(f func(a *axis) int) []int64 {
 
 func floats(v *tensor.Value) []float32 { return tensor.Slice[float32](&v.Tensor) }
 
-// align rounds up to whole cache lines of float32.
-func align(n int) int { return (n + 15) &^ 15 }
-
-// spread decides how many workers take units at the same time, and how many
-// threads work on one unit, which is so many multiply-adds.
-func spread(units, macs, threads int) (workers, each int) {
-	const little = 1 << 18
-	if units > 1 && (units%threads == 0 || units >= 4*threads || macs < little) {
-		return threads, 1 // any of them may take a unit
-	}
-	return 1, threads
-}
-
 // inner is the state of a call that runs a kernel of another package whose constants are made in scratch
 // at the beginning of each run. Without a desc the result is 0.
 type inner struct {
@@ -138,7 +124,7 @@ func runInner(c *kernel.Call) {
 		clear(floats(&c.Out[0]))
 		return
 	}
-	n := align(s.weights)
+	n := kernel.WholeFloats(s.weights)
 	s.call.Consts[0].Rebind(dtype.F32, s.dims, c.Scratch[:4*s.weights])
 	s.pack(tensor.Slice[float32](&s.call.Consts[0]), floats(&c.In[1]))
 	s.call.In[0] = c.In[0]
@@ -153,7 +139,7 @@ func innerScratch(c *kernel.Call, threads int) int {
 	if s.desc == nil {
 		return 0
 	}
-	b := 4 * align(s.weights)
+	b := 4 * kernel.WholeFloats(s.weights)
 	if s.desc.Scratch != nil {
 		b += s.desc.Scratch(&s.call, threads)
 	}

@@ -68,17 +68,17 @@ func prepareGradW(c *kernel.Call, m *gemm.Micro) (any, error) {
 	p := gemm.Params{M: g.m / g.group, N: g.c / g.group * g.taps(), K: g.places(), LdA: g.places()}
 	p.LdC = p.N
 	y, x := &g.ax[0], &g.ax[1]
-	s.direct = g.taps() == 1 && y.s == 1 && x.s == 1 && y.p == 0 && x.p == 0 && y.in == y.out && x.in == x.out
+	s.direct = g.taps() == 1 && y.Stride == 1 && x.Stride == 1 && y.Pad == 0 && x.Pad == 0 && y.In == y.out && x.In == x.out
 	if !s.direct {
 		// Before the offsets, which are int32.
-		dims := []int{g.c / g.group, (y.out-1)*y.s + y.span(), (x.out-1)*x.s + x.span()}
+		dims := []int{g.c / g.group, (y.out-1)*y.Stride + y.Span(), (x.out-1)*x.Stride + x.Span()}
 		if n, ok := tensor.Count(dims); !ok || n > math.MaxInt32-2*gemm.Panel {
 			return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a group of the padded input", Have: fmt.Sprint(dims), Want: "less than 2^31"}
 		}
 		s.taps = newTaps(&g)
-		s.padded = align(g.c/g.group*s.taps.plane + gemm.Panel)
+		s.padded = kernel.WholeFloats(g.c/g.group*s.taps.plane + gemm.Panel)
 	}
-	workers, each := spread(s.chunks*g.group, p.M*p.N*p.K*(g.n/s.chunks), c.Pool.Threads())
+	workers, each := kernel.Spread(s.chunks*g.group, p.M*p.N*p.K*(g.n/s.chunks), c.Pool.Threads())
 	s.workers = make([]gradWorker, workers)
 	for i := range s.workers {
 		w := &s.workers[i]
@@ -89,7 +89,7 @@ func prepareGradW(c *kernel.Call, m *gemm.Micro) (any, error) {
 			p.Pack = &w.src
 		}
 		w.job = m.Prepare(p, each)
-		s.perWorker = align(w.job.Scratch()) + s.padded + align(p.M*p.N)
+		s.perWorker = kernel.WholeFloats(w.job.Scratch()) + s.padded + kernel.WholeFloats(p.M*p.N)
 	}
 	return s, nil
 }
@@ -133,7 +133,7 @@ func (s *gradW) Do(u, worker int) {
 	dw := floats(&s.call.Out[0])[from:to]
 	copy(dw, part[from:to])
 	for k := 1; k < s.chunks; k++ {
-		add(dw, part[k*align(s.size)+from:][:len(dw)])
+		add(dw, part[k*kernel.WholeFloats(s.size)+from:][:len(dw)])
 	}
 }
 
@@ -150,9 +150,9 @@ func (s *gradW) unit(u, worker int, p *pool.Pool) {
 	chunk, group := u/g.group, u%g.group
 	cg, mg := g.c/g.group, g.m/g.group
 	all := gemm.Floats(c.Scratch)
-	sum := all[chunk*align(s.size)+group*mg*w.job.N:][:mg*w.job.N]
-	scratch := all[s.chunks*align(s.size)+worker*s.perWorker:][:s.perWorker]
-	one, scratch := scratch[:mg*w.job.N], scratch[align(mg*w.job.N):]
+	sum := all[chunk*kernel.WholeFloats(s.size)+group*mg*w.job.N:][:mg*w.job.N]
+	scratch := all[s.chunks*kernel.WholeFloats(s.size)+worker*s.perWorker:][:s.perWorker]
+	one, scratch := scratch[:mg*w.job.N], scratch[kernel.WholeFloats(mg*w.job.N):]
 	dy, x := floats(&c.In[0]), floats(&c.In[1])
 	first, last := g.n*chunk/s.chunks, g.n*(chunk+1)/s.chunks
 	for i := first; i < last; i++ {
@@ -182,7 +182,7 @@ func gradWScratch(c *kernel.Call, _ int) int {
 	if s.empty() {
 		return 0
 	}
-	return 4 * (s.chunks*align(s.size) + s.perWorker*len(s.workers))
+	return 4 * (s.chunks*kernel.WholeFloats(s.size) + s.perWorker*len(s.workers))
 }
 
 // taps say where the patches of padded planes lie.
@@ -199,17 +199,17 @@ type run struct{ off, at, n int32 }
 
 func newTaps(g *geometry) taps {
 	y, x := &g.ax[0], &g.ax[1]
-	t := taps{rows: (y.out-1)*y.s + y.span(), ld: (x.out-1)*x.s + x.span()}
+	t := taps{rows: (y.out-1)*y.Stride + y.Span(), ld: (x.out-1)*x.Stride + x.Span()}
 	t.plane = max(0, t.rows) * max(0, t.ld)
 	for oy := range y.out {
 		for ox := range x.out {
-			t.places = append(t.places, int32(oy*y.s*t.ld+ox*x.s))
+			t.places = append(t.places, int32(oy*y.Stride*t.ld+ox*x.Stride))
 		}
 	}
 	for c := range g.c / g.group {
-		for ky := range y.k {
-			for kx := range x.k {
-				t.offs = append(t.offs, int32(c*t.plane+ky*y.d*t.ld+kx*x.d))
+		for ky := range y.K {
+			for kx := range x.K {
+				t.offs = append(t.offs, int32(c*t.plane+ky*y.Dil*t.ld+kx*x.Dil))
 			}
 		}
 	}
@@ -232,18 +232,18 @@ func newTaps(g *geometry) taps {
 // pad copies the planes of one group of an image into their padded form.
 func (t *taps) pad(dst, src []float32, g *geometry, planes int) {
 	y, x := &g.ax[0], &g.ax[1]
-	left := min(x.p, t.ld)
-	n := max(0, min(x.in, t.ld-left))
+	left := min(x.Pad, t.ld)
+	n := max(0, min(x.In, t.ld-left))
 	for c := range planes {
 		for r := range t.rows {
 			row := dst[c*t.plane+r*t.ld:][:t.ld]
-			in := r - y.p
-			if in < 0 || in >= y.in {
+			in := r - y.Pad
+			if in < 0 || in >= y.In {
 				clear(row)
 				continue
 			}
 			clear(row[:left])
-			copy(row[left:], src[(c*y.in+in)*x.in:][:n])
+			copy(row[left:], src[(c*y.In+in)*x.In:][:n])
 			clear(row[left+n:])
 		}
 	}

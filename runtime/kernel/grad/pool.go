@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/runtime/kernel"
@@ -28,7 +27,6 @@ var AvgPool = kernel.Desc{ID: "avgpoolgrad.f32.go", Op: OpAvgPool, Fast: true, P
 // pools is the state of a call; a unit of its work is one plane.
 type pools struct {
 	ax     [2]axis
-	padEnd [2]int
 	planes int
 	pairs  bool // windows of 2 by 2, side by side, nothing else
 	padded bool // an average counts padding
@@ -50,7 +48,7 @@ func preparePool(c *kernel.Call, ins int) (any, error) {
 		return nil, diag.New(diag.Internal, "gradient of a pool of %v to %v", x.Type(), y.Type())
 	}
 	s := &pools{planes: x.Dim(0) * x.Dim(1), padded: c.Attrs.Bool("count_include_pad")}
-	s.ax[0] = axis{1, 1, 1, 1, 1, 0}
+	s.ax[0] = axis{kernel.Window{In: 1, K: 1, Stride: 1, Dil: 1}, 1}
 	for i := range r {
 		j := 2 - r + i
 		k := int64(0)
@@ -61,9 +59,8 @@ func preparePool(c *kernel.Call, ins int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.ax[j] = axis{in: w.In, out: y.Dim(2 + i), k: w.K, s: w.Stride, d: w.Dil, p: w.Pad}
-		s.padEnd[j] = w.PadEnd
-		if have, want := s.ax[j].out, poolExtent(c.Attrs, &w); have != want {
+		s.ax[j] = axis{w, y.Dim(2 + i)}
+		if have, want := s.ax[j].out, w.PoolOut(c.Attrs); have != want {
 			return nil, &diag.Error{Kind: diag.Shape, Port: fmt.Sprintf("pool output, spatial axis %d", i), Have: fmt.Sprint(have), Want: fmt.Sprint(want)}
 		}
 	}
@@ -71,18 +68,8 @@ func preparePool(c *kernel.Call, ins int) (any, error) {
 		s.planes = 0
 	}
 	v, u := &s.ax[0], &s.ax[1]
-	s.pairs = v.k == 2 && u.k == 2 && v.s == 2 && u.s == 2 && v.d == 1 && u.d == 1 && v.p == 0 && u.p == 0 && 2*v.out <= v.in && 2*u.out <= u.in
+	s.pairs = v.K == 2 && u.K == 2 && v.Stride == 2 && u.Stride == 2 && v.Dil == 1 && u.Dil == 1 && v.Pad == 0 && u.Pad == 0 && 2*v.out <= v.In && 2*u.out <= u.In
 	return s, nil
-}
-
-// poolExtent is the extent of the pool's output along an axis.
-func poolExtent(a attr.Map, w *kernel.Window) int {
-	room := w.In + w.Pad + w.PadEnd - w.Span()
-	if room < 0 || !a.Bool("ceil_mode") || kernel.SamePads(a.Str("auto_pad")) {
-		return w.Out()
-	}
-	// The last window may overhang, but starts before the end padding.
-	return min(room+w.Stride-1, w.In+w.Pad-1)/w.Stride + 1
 }
 
 func runPool(c *kernel.Call) {
@@ -94,7 +81,7 @@ func runPool(c *kernel.Call) {
 
 // Do implements pool.Task: one plane.
 func (s *pools) Do(i, _ int) {
-	in, out := s.ax[0].in*s.ax[1].in, s.ax[0].out*s.ax[1].out
+	in, out := s.ax[0].In*s.ax[1].In, s.ax[0].out*s.ax[1].out
 	dx, dy := floats(&s.call.Out[0])[i*in:(i+1)*in], floats(&s.call.In[0])[i*out:(i+1)*out]
 	clear(dx)
 	switch {
@@ -107,27 +94,17 @@ func (s *pools) Do(i, _ int) {
 	}
 }
 
-// taps is the range of taps of output position o that lie inside.
-func (a *axis) taps(o int) (lo, hi int) {
-	org := o*a.s - a.p
-	lo = min(a.k, max(0, (-org+a.d-1)/a.d))
-	if left := a.in - org; left > 0 {
-		hi = min(a.k, (left+a.d-1)/a.d)
-	}
-	return lo, max(lo, hi)
-}
-
 func (s *pools) max(dx, dy, x []float32) {
 	v, u := &s.ax[0], &s.ax[1]
 	for oy := range v.out {
-		y0, y1 := v.taps(oy)
+		y0, y1 := v.Taps(oy)
 		for ox := range u.out {
-			x0, x1 := u.taps(ox)
+			x0, x1 := u.Taps(ox)
 			best, arg := float32(math.Inf(-1)), -1
 			for ky := y0; ky < y1; ky++ {
-				row := (oy*v.s - v.p + ky*v.d) * u.in
+				row := (oy*v.Stride - v.Pad + ky*v.Dil) * u.In
 				for kx := x0; kx < x1; kx++ {
-					at := row + ox*u.s - u.p + kx*u.d
+					at := row + ox*u.Stride - u.Pad + kx*u.Dil
 					if f := x[at]; f > best || arg < 0 && f == best {
 						best, arg = f, at
 					}
@@ -145,7 +122,7 @@ func (s *pools) max(dx, dy, x []float32) {
 // the low bits of its key, earlier ones higher, so that the first of equals is
 // the largest.
 func (s *pools) maxPairs(dx, dy, x []float32) {
-	w, ow := s.ax[1].in, s.ax[1].out
+	w, ow := s.ax[1].In, s.ax[1].out
 	places := [4]int{w + 1, w, 1, 0}
 	for oy := range s.ax[0].out {
 		top, bottom := x[2*oy*w:][:w], x[(2*oy+1)*w:][:w]
@@ -189,28 +166,26 @@ func (s *pools) window(d []float32, g float32, f [4]float32, at, w int) {
 func (s *pools) average(dx, dy []float32) {
 	v, u := &s.ax[0], &s.ax[1]
 	for oy := range v.out {
-		y0, y1 := v.taps(oy)
-		ny := s.share(0, oy, y0, y1)
+		y0, y1 := v.Taps(oy)
+		ny := s.share(v, oy, y0, y1)
 		for ox := range u.out {
-			x0, x1 := u.taps(ox)
-			g := dy[oy*u.out+ox] / float32(ny*s.share(1, ox, x0, x1))
+			x0, x1 := u.Taps(ox)
+			g := dy[oy*u.out+ox] / float32(ny*s.share(u, ox, x0, x1))
 			for ky := y0; ky < y1; ky++ {
-				row := (oy*v.s - v.p + ky*v.d) * u.in
+				row := (oy*v.Stride - v.Pad + ky*v.Dil) * u.In
 				for kx := x0; kx < x1; kx++ {
-					dx[row+ox*u.s-u.p+kx*u.d] += g
+					dx[row+ox*u.Stride-u.Pad+kx*u.Dil] += g
 				}
 			}
 		}
 	}
 }
 
-// share is how many taps of output position o on axis j count in a mean.
-func (s *pools) share(j, o, lo, hi int) int {
+// share is how many taps of output position o count in a mean, lo to hi being
+// those that lie inside.
+func (s *pools) share(a *axis, o, lo, hi int) int {
 	if !s.padded {
 		return hi - lo
 	}
-	// Taps up to the end padding; an overhang beyond it does not count.
-	a := &s.ax[j]
-	left := a.in + s.padEnd[j] - (o*a.s - a.p)
-	return min(a.k, (left+a.d-1)/a.d)
+	return a.Share(o, true)
 }

@@ -88,11 +88,11 @@ func prepareMaxI8(c *kernel.Call, f *quant.Funcs) (any, error) {
 	if x.DType() == dtype.I8 {
 		s.larger, s.least = f.MaxS8, 0x80
 	}
-	s.group = max(1, grain/max(1, w.out[0]*w.out[1]*w.k[0]))
+	s.group = max(1, grain/max(1, w.out[0]*w.out[1]*w.ax[0].K))
 	// Vectors are whole: they run over into what nobody looks at.
-	width := max(w.pad[1]+w.in[1], (w.out[1]-1)*w.stride[1]+(w.k[1]-1)*w.dil[1]+1) + 80
-	if width-w.in[1] > maxBeyond {
-		return nil, &diag.Error{Kind: diag.Limit, Port: "padded row of a pool", Have: strconv.Itoa(width), Want: strconv.Itoa(w.in[1] + maxBeyond)}
+	width := max(w.ax[1].Pad+w.ax[1].In, w.width()) + 80
+	if width-w.ax[1].In > maxBeyond {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "padded row of a pool", Have: strconv.Itoa(width), Want: strconv.Itoa(w.ax[1].In + maxBeyond)}
 	}
 	for i := range s.rows {
 		row := make([]uint8, width) // its padding stays as it is made here
@@ -115,7 +115,7 @@ func runMaxI8(c *kernel.Call) {
 func (s *maxes) Do(i, worker int) {
 	b := &s.rows[worker]
 	for p := i * s.group; p < min((i+1)*s.group, s.planes); p++ {
-		x := s.x[p*s.in[0]*s.in[1]:][:s.in[0]*s.in[1]]
+		x := s.x[p*s.ax[0].In*s.ax[1].In:][:s.ax[0].In*s.ax[1].In]
 		y := s.y[p*s.out[0]*s.out[1]:][:s.out[0]*s.out[1]]
 		for o := range s.out[0] {
 			s.column(b.row, x, o)
@@ -128,16 +128,16 @@ func (s *maxes) Do(i, worker int) {
 // column writes the largest values over the rows that output row o meets into
 // the part of row between its padding.
 func (s *maxes) column(row, x []uint8, o int) {
-	lo, hi := s.taps(0, o)
-	w := s.in[1]
-	dst := row[s.pad[1]:][:w]
+	lo, hi := s.ax[0].Taps(o)
+	w := s.ax[1].In
+	dst := row[s.ax[1].Pad:][:w]
 	if lo == hi {
 		for i := range dst {
 			dst[i] = s.least
 		}
 	}
 	for t := lo; t < hi; t++ {
-		iy := o*s.stride[0] - s.pad[0] + t*s.dil[0]
+		iy := o*s.ax[0].Stride - s.ax[0].Pad + t*s.ax[0].Dil
 		src := x[iy*w : (iy+1)*w]
 		if t == lo {
 			copy(dst, src)
@@ -162,12 +162,12 @@ func (s *maxes) pick(a, b uint8) uint8 {
 
 // across takes the largest values along the row.
 func (s *maxes) across(b *rowBuffers) {
-	n, step := (s.out[1]+15)&^15, s.stride[1]
+	n, step := (s.out[1]+15)&^15, s.ax[1].Stride
 	if step > 2 {
 		for o := range s.out[1] {
 			v := s.least
-			for k := range s.k[1] {
-				v = s.pick(v, b.row[o*step+k*s.dil[1]])
+			for k := range s.ax[1].K {
+				v = s.pick(v, b.row[o*step+k*s.ax[1].Dil])
 			}
 			b.out[o] = v
 		}
@@ -180,8 +180,8 @@ func (s *maxes) across(b *rowBuffers) {
 		s.q.Evens(m, &b.half[1][0], &b.row[1])
 		from = b.half
 	}
-	for k := range s.k[1] {
-		at := k * s.dil[1]
+	for k := range s.ax[1].K {
+		at := k * s.ax[1].Dil
 		src := from[at%step][at/step:]
 		if k == 0 {
 			copy(b.out[:n], src)
@@ -227,17 +227,18 @@ func prepareMeanI8(c *kernel.Call) (any, error) {
 	if y.Len() == 0 { // whatever the number of planes
 		return &means{group: 1}, nil
 	}
-	if taps, ok := tensor.Count(s.k[:]); !ok || taps > math.MaxInt32/255 {
-		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a window", Have: fmt.Sprint(s.k), Want: strconv.Itoa(math.MaxInt32 / 255)}
+	if taps, ok := tensor.Count([]int{s.ax[0].K, s.ax[1].K}); !ok || taps > math.MaxInt32/255 {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "elements of a window", Have: fmt.Sprintf("%d by %d", s.ax[0].K, s.ax[1].K), Want: strconv.Itoa(math.MaxInt32 / 255)}
 	}
 	s.factors(c.Attrs)
-	s.group = max(1, grain/max(1, s.out[0]*s.out[1]*s.k[0]*s.k[1]))
+	s.group = max(1, grain/max(1, s.out[0]*s.out[1]*s.ax[0].K*s.ax[1].K))
 	return s, nil
 }
 
 // wholePlane is the window that covers each plane, of any rank from 2 on.
 func wholePlane(x, y []int) (window, error) {
-	w := window{planes: 1, in: [2]int{1, 1}, out: [2]int{1, 1}, stride: [2]int{1, 1}, dil: [2]int{1, 1}}
+	one := kernel.Window{In: 1, K: 1, Stride: 1, Dil: 1}
+	w := window{planes: 1, ax: [2]kernel.Window{one, one}, out: [2]int{1, 1}}
 	ok := len(x) == len(y) && len(x) >= 2
 	for i := range x {
 		if i < 2 {
@@ -245,10 +246,10 @@ func wholePlane(x, y []int) (window, error) {
 			ok = ok && x[i] == y[i]
 			continue
 		}
-		w.in[1] *= x[i]
+		w.ax[1].In *= x[i]
 		ok = ok && y[i] == 1
 	}
-	if w.k = w.in; !ok {
+	if w.ax[1].K = w.ax[1].In; !ok {
 		return w, diag.New(diag.Shape, "means of the planes of %v as %v", x, y)
 	}
 	return w, nil
@@ -260,7 +261,7 @@ func (s *means) factors(a attr.Map) {
 	padded := a.Bool("count_include_pad")
 	for oy := range s.out[0] {
 		for ox := range s.out[1] {
-			s.factor = append(s.factor, float32(ratio/float64(scale*float64(max(1, s.share(0, oy, padded)*s.share(1, ox, padded))))))
+			s.factor = append(s.factor, float32(ratio/float64(scale*float64(max(1, s.ax[0].Share(oy, padded)*s.ax[1].Share(ox, padded))))))
 		}
 	}
 }
@@ -275,28 +276,28 @@ func runMeanI8(c *kernel.Call) {
 // Do runs one task; it is for the pool.
 func (s *means) Do(i, _ int) {
 	for p := i * s.group; p < min((i+1)*s.group, s.planes); p++ {
-		x := s.x[p*s.in[0]*s.in[1]:][:s.in[0]*s.in[1]]
+		x := s.x[p*s.ax[0].In*s.ax[1].In:][:s.ax[0].In*s.ax[1].In]
 		y := s.y[p*s.out[0]*s.out[1]:][:s.out[0]*s.out[1]]
 		for oy := range s.out[0] {
-			y0, y1 := s.taps(0, oy)
+			y0, y1 := s.ax[0].Taps(oy)
 			for ox := range s.out[1] {
-				x0, x1 := s.taps(1, ox)
+				x0, x1 := s.ax[1].Taps(ox)
 				sum := int32(0)
 				end := y1
 				if x0 == x1 { // all in the padding
 					end = y0
 				}
 				for ky := y0; ky < end; ky++ {
-					row := x[(oy*s.stride[0]-s.pad[0]+ky*s.dil[0])*s.in[1]:][:s.in[1]]
-					at := ox*s.stride[1] - s.pad[1]
-					if s.dil[1] == 1 {
+					row := x[(oy*s.ax[0].Stride-s.ax[0].Pad+ky*s.ax[0].Dil)*s.ax[1].In:][:s.ax[1].In]
+					at := ox*s.ax[1].Stride - s.ax[1].Pad
+					if s.ax[1].Dil == 1 {
 						for _, v := range row[at+x0 : at+x1] {
 							sum += int32(v ^ s.xor)
 						}
 						continue
 					}
 					for kx := x0; kx < x1; kx++ {
-						sum += int32(row[at+kx*s.dil[1]] ^ s.xor)
+						sum += int32(row[at+kx*s.ax[1].Dil] ^ s.xor)
 					}
 				}
 				sum -= int32((y1-y0)*(x1-x0)) * s.zero

@@ -86,16 +86,16 @@ func prepare(f *funcs, mean bool, c *kernel.Call) (any, error) {
 	if mean {
 		padded := c.Attrs.Bool("count_include_pad")
 		for o := range w.out[1] {
-			s.shareX = append(s.shareX, float32(w.share(1, o, padded)))
+			s.shareX = append(s.shareX, float32(w.ax[1].Share(o, padded)))
 		}
 		for o := range w.out[0] {
-			s.shareY = append(s.shareY, float32(w.share(0, o, padded)))
+			s.shareY = append(s.shareY, float32(w.ax[0].Share(o, padded)))
 		}
 	}
 	s.strips = (w.out[0] + strip - 1) / strip
 	s.units = w.planes * s.strips
-	s.group = max(1, grain/(min(strip, w.out[0])*w.k[0]*w.width()))
-	s.per = (max(w.width(), w.pad[1]+w.in[1]) + 15) &^ 15
+	s.group = max(1, grain/max(1, min(strip, w.out[0])*w.ax[0].K*w.width()))
+	s.per = kernel.WholeFloats(max(w.width(), w.ax[1].Pad+w.ax[1].In))
 	return s, nil
 }
 
@@ -120,13 +120,13 @@ func (s *state) Do(i, worker int) {
 	}
 	for u := i * s.group; u < min((i+1)*s.group, s.units); u++ {
 		plane, o := u/s.strips, u%s.strips*strip
-		x := s.x[plane*s.in[0]*s.in[1]:][:s.in[0]*s.in[1]]
+		x := s.x[plane*s.ax[0].In*s.ax[1].In:][:s.ax[0].In*s.ax[1].In]
 		y := s.y[plane*s.out[0]*s.out[1]:][:s.out[0]*s.out[1]]
 		for ; o < min(s.out[0], (u%s.strips+1)*strip); o++ {
 			for k := range row {
 				row[k] = neutral
 			}
-			s.down(row[s.pad[1]:][:s.in[1]], x, o)
+			s.down(row[s.ax[1].Pad:][:s.ax[1].In], x, o)
 			s.along(y[o*s.out[1]:][:s.out[1]], row)
 			if s.mean {
 				s.divide(y[o*s.out[1]:][:s.out[1]], s.shareY[o])
@@ -137,9 +137,9 @@ func (s *state) Do(i, worker int) {
 
 // down folds the rows under the windows of output row o into row.
 func (s *state) down(row, x []float32, o int) {
-	lo, hi := s.taps(0, o)
+	lo, hi := s.ax[0].Taps(o)
 	for t := lo; t < hi; t++ {
-		in := x[(o*s.stride[0]-s.pad[0]+t*s.dil[0])*s.in[1]:][:s.in[1]]
+		in := x[(o*s.ax[0].Stride-s.ax[0].Pad+t*s.ax[0].Dil)*s.ax[1].In:][:s.ax[1].In]
 		if s.mean {
 			s.f.elt.Add(row, row, in)
 		} else {
@@ -150,11 +150,11 @@ func (s *state) down(row, x []float32, o int) {
 
 // along folds each window's part of a padded row.
 func (s *state) along(y, row []float32) {
-	st := s.stride[1]
+	st := s.ax[1].Stride
 	if st == 1 {
 		copy(y, row)
-		for t := 1; t < s.k[1]; t++ {
-			in := row[t*s.dil[1]:][:len(y)]
+		for t := 1; t < s.ax[1].K; t++ {
+			in := row[t*s.ax[1].Dil:][:len(y)]
 			if s.mean {
 				s.f.elt.Add(y, y, in)
 			} else {
@@ -166,8 +166,8 @@ func (s *state) along(y, row []float32) {
 	for o := range y {
 		w := row[o*st:]
 		v := w[0]
-		for t := 1; t < s.k[1]; t++ {
-			e := w[t*s.dil[1]]
+		for t := 1; t < s.ax[1].K; t++ {
+			e := w[t*s.ax[1].Dil]
 			if s.mean {
 				v += e
 			} else if e > v {

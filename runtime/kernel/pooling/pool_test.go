@@ -175,3 +175,18 @@ func TestPrepareErrors(t *testing.T) {
 		}
 	}
 }
+
+// A window whose area is 2^32, over one element of input amid padding: where an
+// int has 32 bits, no work was to be divided by.
+func TestWindowOfWholePadding(t *testing.T) {
+	f := func() tensor.Tensor { return tensor.New(dtype.F32, 1, 1, 1, 1) }
+	a := attr.Map{"kernel_shape": attr.Ints(1<<20, 1<<12), "pads": attr.Ints(1<<19, 1<<11, 1<<19-1, 1<<11-1)}
+	x := f()
+	x.SetFloat(0, 3)
+	for _, d := range []*kernel.Desc{&Max_generic, &Avg_generic} {
+		call := &kernel.Call{In: tensor.Vs(x), Out: tensor.Vs(f()), Attrs: a}
+		if got := exec(t, d, call); got[0] != 3 {
+			t.Errorf("%s: have %v, want 3", d.ID, got)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package rnn
 
 import (
+	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
 	"github.com/mlc-go/mlc/runtime/pool"
 )
@@ -82,7 +83,7 @@ func (s *layer) unitBack(t *task, b, step, at int) {
 	n := (t.dir*s.batch + b) * hid
 	dh, dc := s.scratch[s.hAt+n:][:hid], s.scratch[k.dcAt+n:][:hid]
 	before, tanh := s.cell(t, b, step), s.perStep(s.tanhAt, t, step, b, hid)
-	w := align(hid)
+	w := kernel.WholeFloats(hid)
 	e, u := s.scratch[t.tmpAt:][:4*hid], s.scratch[t.tmpAt+4*w:][:hid]
 	v := s.scratch[t.tmpAt+5*w:][:hid]
 	i, fo, z := g[:hid], g[2*hid:3*hid], g[3*hid:]

@@ -164,7 +164,7 @@ func (s *layer) layout(threads int) {
 	h4, n, all := 4*s.hidden, s.batch*s.hidden, s.steps*s.batch
 	take := func(n int) int {
 		at := s.jobAt
-		s.jobAt += align(n)
+		s.jobAt += kernel.WholeFloats(n)
 		return at
 	}
 	s.gatesAt = take(s.dirs * all * h4)
@@ -210,17 +210,14 @@ func (s *layer) addTask(t task, each int) {
 	if k := len(s.tasks); k > 0 {
 		t.tmpAt = s.tasks[k-1].end
 	}
-	t.jobAt = t.tmpAt + tmps*align(s.hidden)
-	t.end = t.jobAt + align(own)
+	t.jobAt = t.tmpAt + tmps*kernel.WholeFloats(s.hidden)
+	t.end = t.jobAt + kernel.WholeFloats(own)
 	s.jobs = max(s.jobs, t.end-s.jobAt)
 	s.tasks = append(s.tasks, t)
 }
 
 // tmps is how many vectors of a gate's length a task works in.
 const tmps = 6
-
-// align rounds up to whole cache lines of float32.
-func align(n int) int { return (n + 15) &^ 15 }
 
 func scratchBytes(c *kernel.Call, _ int) int { return 4 * c.State.(*layer).size }
 

@@ -1,6 +1,9 @@
 package rnn
 
-import "github.com/mlc-go/mlc/runtime/pool"
+import (
+	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/runtime/pool"
+)
 
 // task runs all steps of task i, and of a gradient all of them back.
 func (s *layer) task(i int, p *pool.Pool) {
@@ -96,7 +99,7 @@ func (s *layer) unit(t *task, b, step, at int) {
 	g := s.perStep(s.gatesAt, t, at, b, 4*hid)
 	f.Add(g, g, s.scratch[s.productAt+(t.dir*s.batch+b)*4*hid:][:4*hid])
 	h := s.scratch[s.hAt+(t.dir*s.batch+b)*hid:][:hid]
-	tmp, tanh := s.scratch[t.tmpAt:][:hid], s.scratch[t.tmpAt+align(hid):][:hid]
+	tmp, tanh := s.scratch[t.tmpAt:][:hid], s.scratch[t.tmpAt+kernel.WholeFloats(hid):][:hid]
 	if s.keep {
 		copy(s.perStep(s.beforeAt, t, at, b, hid), h)
 		tanh = s.perStep(s.tanhAt, t, step, b, hid)
