@@ -220,6 +220,14 @@ func TestForms(t *testing.T) {
 	%y = Add %3, %4 : f32[1,4,8,8]
 	return %y
 }`, "TRANSPOSE CONV_2D ADD CONV_2D ADD TRANSPOSE"},
+		"rows of a product are in order": {`func main(%x: f32[1,4,2,2]) -> (%y: f32[16,5]) {
+	%w = const f32[4,4,1,1] random(seed=1)
+	%1 = Conv %x, %w : f32[1,4,2,2]
+	%2 = Flatten %1 {axis=4} : f32[16,1]
+	%v = const f32[1,5] random(seed=2)
+	%y = Gemm %2, %v : f32[16,5]
+	return %y
+}`, "TRANSPOSE CONV_2D TRANSPOSE RESHAPE FULLY_CONNECTED"},
 		"even input, symmetric pads with stride 2": {`func main(%x: f32[1,4,8,8]) -> (%y: f32[1,4,1,1]) {
 	%w = const f32[4,1,3,3] random(seed=1)
 	%1 = Conv %x, %w {group=4, pads=[1, 1, 1, 1], strides=[2, 2]} : f32[1,4,4,4]

@@ -14,7 +14,7 @@ type Class uint8
 // channels last. Any runs in whatever order, the same for its data inputs and
 // outputs; Whole is Any that also bears shuffled axes. Move is Transpose,
 // View changes extents only, Drop takes axes away from a value in any order,
-// and Take reads any order, also shuffled, and writes ONNX's.
+// and Take reads ONNX's order, its last axis shuffled or not, and writes ONNX's.
 const (
 	ClassPlain Class = iota
 	ClassLast
@@ -361,12 +361,31 @@ func (s *solver) through(n *ir.Node, r Rule, o Order, from, to []int) bool {
 	return true
 }
 
+// take reads the operand as it is written where only its last axis is shuffled:
+// that is what the backend can follow.
 func (s *solver) take(n *ir.Node, r Rule) bool {
 	s.others(n, r)
 	for _, i := range r.Data {
-		if v := n.In[i]; v != nil && v.Const() == nil {
-			s.read(n, i, s.free(s.write[v].order))
+		v := n.In[i]
+		if v == nil || v.Const() != nil {
+			continue
 		}
+		frame, rank := s.write[v].order, rankOf(v)
+		for k, o := range frame {
+			for a := range o.Inner {
+				if a != rank-1 {
+					frame[k] = Plain()
+				}
+			}
+			if !slices.Equal(o.Axes(rank), Plain().Axes(rank)) {
+				frame[k] = Plain()
+			}
+		}
+		c := s.fixed(frame[0])
+		if !frame[0].Equal(frame[1], rank) {
+			c = s.free(frame)
+		}
+		s.read(n, i, c)
 	}
 	for _, v := range n.Out {
 		s.define(v, s.fixed(Plain()))
