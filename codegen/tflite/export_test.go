@@ -189,6 +189,22 @@ func TestConvNet(t *testing.T) {
 	}
 }
 
+// TestExitShuffled: an output has the axes that its perm names, each as the model
+// has it: none that is two of the network's in another order.
+func TestExitShuffled(t *testing.T) {
+	b, rep := export(t, `func main(%x: f32[1,4,2,2]) -> (%y: f32[1,1,1,16]) {
+	%w = const f32[4,4,1,1] random(seed=1)
+	%1 = Conv %x, %w : f32[1,4,2,2]
+	%s = const i64[4] [1, 1, 1, 16]
+	%y = Reshape %1, %s : f32[1,1,1,16]
+	return %y
+}`, Options{IO: NHWC})
+	ops, _, _ := read(t, b)
+	if have, want := strings.Join(codesOf(ops), " "), "CONV_2D TRANSPOSE RESHAPE"; have != want {
+		t.Errorf("%s, want %s (%+v)", have, want, rep.Outputs)
+	}
+}
+
 // TestDeterminism: equal modules, equal bytes; the module is left as it was.
 func TestDeterminism(t *testing.T) {
 	m := parse(t, convNet)

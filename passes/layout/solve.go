@@ -145,6 +145,21 @@ func (s *solver) pinned(v *ir.Value, o Order) choice {
 	return c
 }
 
+// among is the choice between the orders that v may be written in, ONNX's for
+// those that are not fit.
+func (s *solver) among(v *ir.Value, fit func(Order) bool) choice {
+	frame := s.write[v].order
+	for k, o := range frame {
+		if !fit(o) {
+			frame[k] = Plain()
+		}
+	}
+	if frame[0].Equal(frame[1], rankOf(v)) {
+		return s.fixed(frame[0])
+	}
+	return s.free(frame)
+}
+
 func (s *solver) define(v *ir.Value, c choice) {
 	if v == nil {
 		return
@@ -196,8 +211,10 @@ func (s *solver) result(i int, v *ir.Value) choice {
 	}
 	c := s.fixed(o)
 	if !ok {
-		c = s.free(s.write[v].order)
-		s.g.arc(0, c.v, 1)
+		// Who takes it is told axes, so that none may be shuffled.
+		if c = s.among(v, func(o Order) bool { return len(o.Inner) == 0 }); c.v != 0 {
+			s.g.arc(0, c.v, 1)
+		}
 	}
 	s.reads[v] = append(s.reads[v], reader{choice: c})
 	return c
@@ -370,22 +387,11 @@ func (s *solver) take(n *ir.Node, r Rule) bool {
 		if v == nil || v.Const() != nil {
 			continue
 		}
-		frame, rank := s.write[v].order, rankOf(v)
-		for k, o := range frame {
-			for a := range o.Inner {
-				if a != rank-1 {
-					frame[k] = Plain()
-				}
-			}
-			if !slices.Equal(o.Axes(rank), Plain().Axes(rank)) {
-				frame[k] = Plain()
-			}
-		}
-		c := s.fixed(frame[0])
-		if !frame[0].Equal(frame[1], rank) {
-			c = s.free(frame)
-		}
-		s.read(n, i, c)
+		rank := rankOf(v)
+		s.read(n, i, s.among(v, func(o Order) bool {
+			_, last := o.Inner[rank-1]
+			return slices.IsSorted(o.Axes(rank)) && (len(o.Inner) == 0 || last && len(o.Inner) == 1)
+		}))
 	}
 	for _, v := range n.Out {
 		s.define(v, s.fixed(Plain()))
