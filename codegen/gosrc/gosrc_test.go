@@ -70,6 +70,13 @@ const many = `func main(%x: f32[2,3], %type: i64[2,3], %b: bool[2,3], %h: f16[2]
 }
 `
 
+// shadowing has names that the example needs itself.
+const shadowing = `func main(%log: f32[2]) -> (%make: f32[2]) {
+	%make = Abs %log : f32[2]
+	return %make
+}
+`
+
 // stateful keeps a running sum.
 const stateful = `state %sum: f32[2] = zeros
 func main(%before: f32[2] -> %sum, %x: f32[2]) -> (%after: f32[2] -> %sum, %y: f32[2]) {
@@ -148,6 +155,7 @@ func TestForms(t *testing.T) {
 	dir := module(t)
 	write(t, filepath.Join(dir, "many"), files(t, build(t, mir(many), codegen.Options{}, 2), gosrc.Options{Package: "many"}))
 	write(t, filepath.Join(dir, "stateful"), files(t, build(t, mir(stateful), codegen.Options{}, 1), gosrc.Options{Package: "stateful"}))
+	write(t, filepath.Join(dir, "shadowing"), files(t, build(t, mir(shadowing), codegen.Options{}, 1), gosrc.Options{Package: "shadowing"}))
 	write(t, filepath.Join(dir, "plain"), files(t, build(t, mir(many), codegen.Options{Target: "generic"}, 0), gosrc.Options{Package: "plain"}))
 	digits := codegen.File("../../testdata/models/digits.onnx")
 	one := bindshape.Binding{Dims: []bindshape.Dim{{Name: "N", Lo: 1, Hi: 1}}}

@@ -152,8 +152,9 @@ func bindings(dims []string) string {
 	return strings.Join(flags, " ")
 }
 
-// reserved are names that generated functions use themselves.
-var reserved = []string{"p", "err", "in", "out", "copy", "len", "nil", "tensor", "dtype", "exec", "artifact", "kernel", "cpu", "context", "fmt", "sync", "string", "error"}
+// reserved are names that generated functions use themselves, those of the
+// example too.
+var reserved = []string{"p", "err", "in", "out", "copy", "len", "make", "nil", "log", "tensor", "dtype", "exec", "artifact", "kernel", "cpu", "context", "fmt", "sync", "string", "error"}
 
 // name chooses Go names that no other port has.
 func (p *port) name(what string, taken map[string]bool) {

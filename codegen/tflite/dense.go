@@ -31,9 +31,6 @@ type product struct {
 // weights must follow.
 func (x *exporter) operand(n *ir.Node) (int, map[int]layout.Shuffle, error) {
 	o := x.a.In(n, 0)
-	if o.Perm != nil {
-		o = layout.Plain()
-	}
 	id, err := x.value(n.In[0], o)
 	return id, o.Inner, err
 }
@@ -179,7 +176,7 @@ func (x *exporter) product8(n *ir.Node, trans bool) (*product, error) {
 	}
 	w, scales, ok := weights8(n.In[1], axis)
 	q := x.bytesOf(n.In[0])
-	if !ok || q == nil || w.Rank() != 2 || n.Is("Gemm") && (n.Attrs.Float("alpha") != 1 || n.Attrs.Float("beta") != 1) || x.a.In(n, 0).Perm != nil || x.plan8(n, 0) == nil {
+	if !ok || q == nil || w.Rank() != 2 || n.Is("Gemm") && (n.Attrs.Float("alpha") != 1 || n.Attrs.Float("beta") != 1) || x.plan8(n, 0) == nil {
 		return nil, nil
 	}
 	p := &product{weights: w, name: n.In[1].Name, m: w.Dim(axis), scales: scales}

@@ -4,8 +4,8 @@
 // storage is used.
 //
 // It must not change what a model computes: what the builtin operators cannot
-// express is an error that names the node, never an approximation. It knows no
-// runtime, and nothing of the passes that made the module.
+// express is an error that names the node, never an approximation. It runs
+// nothing, and knows nothing of the passes that made the module.
 //
 //	rep, err := tflite.Export(w, m, tflite.Options{IO: "nchw"})
 package tflite

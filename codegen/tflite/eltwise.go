@@ -216,6 +216,20 @@ func emitSame(x *exporter, n *ir.Node) error {
 	return nil
 }
 
+// emitDropout: what is no training, or drops nothing, passes on its operand.
+func emitDropout(x *exporter, n *ir.Node) error {
+	train, _, err := constFloats(n, 2)
+	if err != nil {
+		return err
+	}
+	if len(train) > 0 && train[0] != 0 {
+		if ratio, _, err := constFloats(n, 1); err != nil || len(ratio) != 1 || ratio[0] != 0 {
+			return errors.New("training_mode (supported: false, or a constant ratio of 0)")
+		}
+	}
+	return emitSame(x, n)
+}
+
 func emitCast(x *exporter, n *ir.Node) error {
 	from, ok1 := typeOf(n.In[0].Type.DType)
 	to, ok2 := typeOf(n.Out[0].Type.DType)

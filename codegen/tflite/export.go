@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/shape"
+	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/passes/layout"
 )
 
@@ -124,8 +127,13 @@ func (x *exporter) prepare() error {
 			if v == nil {
 				continue
 			}
-			if _, ok := layout.Extents(v); !ok {
+			d, ok := layout.Extents(v)
+			if !ok {
 				x.fail(n, fmt.Errorf("output %q has extents that are not fixed: %s", v.Name, v.Type))
+				break
+			}
+			if !countable(d) {
+				x.fail(n, fmt.Errorf("output %q of type %s: %w", v.Name, v.Type, errCount))
 				break
 			}
 		}
@@ -151,13 +159,23 @@ func (x *exporter) edge(_ int, v *ir.Value) (layout.Order, bool) {
 	return layout.Plain(), x.opt.IO == NCHW || v.Type.Rank() != 4
 }
 
-// fixed refuses parameters with open extents.
+var errCount = errors.New("TensorFlow Lite counts elements in 32 bits")
+
+// countable says whether the extents, and what they are joined to, are int32.
+func countable(dims []int) bool {
+	n, ok := tensor.Count(dims)
+	return ok && n <= math.MaxInt32 && !slices.ContainsFunc(dims, func(d int) bool { return d > math.MaxInt32 })
+}
+
+// fixed refuses parameters with open extents, or too many elements.
 func fixed(p *ir.Value) *diag.Error {
 	if !p.Type.Ranked() {
 		return &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("input %q", p.Name), Err: errors.New("not a tensor of known rank")}
 	}
-	if _, ok := shape.Consts(p.Type.Dims); ok {
+	if d, ok := shape.Consts(p.Type.Dims); ok && countable(d) {
 		return nil
+	} else if ok {
+		return &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("input %q", p.Name), Have: p.Type.String(), Want: "fewer elements", Err: errCount}
 	}
 	var open []string
 	for _, d := range p.Type.Dims {

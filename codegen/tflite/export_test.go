@@ -189,6 +189,22 @@ func TestConvNet(t *testing.T) {
 	}
 }
 
+// TestExitShuffled: an output has the axes that its perm names, each as the model
+// has it: none that is two of the network's in another order.
+func TestExitShuffled(t *testing.T) {
+	b, rep := export(t, `func main(%x: f32[1,4,2,2]) -> (%y: f32[1,1,1,16]) {
+	%w = const f32[4,4,1,1] random(seed=1)
+	%1 = Conv %x, %w : f32[1,4,2,2]
+	%s = const i64[4] [1, 1, 1, 16]
+	%y = Reshape %1, %s : f32[1,1,1,16]
+	return %y
+}`, Options{IO: NHWC})
+	ops, _, _ := read(t, b)
+	if have, want := strings.Join(codesOf(ops), " "), "CONV_2D TRANSPOSE RESHAPE"; have != want {
+		t.Errorf("%s, want %s (%+v)", have, want, rep.Outputs)
+	}
+}
+
 // TestDeterminism: equal modules, equal bytes; the module is left as it was.
 func TestDeterminism(t *testing.T) {
 	m := parse(t, convNet)
@@ -220,6 +236,14 @@ func TestForms(t *testing.T) {
 	%y = Add %3, %4 : f32[1,4,8,8]
 	return %y
 }`, "TRANSPOSE CONV_2D ADD CONV_2D ADD TRANSPOSE"},
+		"rows of a product are in order": {`func main(%x: f32[1,4,2,2]) -> (%y: f32[16,5]) {
+	%w = const f32[4,4,1,1] random(seed=1)
+	%1 = Conv %x, %w : f32[1,4,2,2]
+	%2 = Flatten %1 {axis=4} : f32[16,1]
+	%v = const f32[1,5] random(seed=2)
+	%y = Gemm %2, %v : f32[16,5]
+	return %y
+}`, "TRANSPOSE CONV_2D TRANSPOSE RESHAPE FULLY_CONNECTED"},
 		"even input, symmetric pads with stride 2": {`func main(%x: f32[1,4,8,8]) -> (%y: f32[1,4,1,1]) {
 	%w = const f32[4,1,3,3] random(seed=1)
 	%1 = Conv %x, %w {group=4, pads=[1, 1, 1, 1], strides=[2, 2]} : f32[1,4,4,4]
@@ -305,6 +329,35 @@ func TestEight(t *testing.T) {
 	}
 }
 
+// TestEightColumn: a bias that is one number for each row is no bias of the
+// builtin's, though it has as many elements as there are columns.
+func TestEightColumn(t *testing.T) {
+	for dims, want := range map[string]string{
+		"3":   "QUANTIZE FULLY_CONNECTED DEQUANTIZE",
+		"1,3": "QUANTIZE FULLY_CONNECTED DEQUANTIZE",
+		"3,1": "QUANTIZE DEQUANTIZE FULLY_CONNECTED ADD QUANTIZE DEQUANTIZE",
+	} {
+		b, _ := export(t, `func main(%x: f32[3,4]) -> (%y: f32[3,3]) {
+	%s = const f32[] [0.01]
+	%o = const i8[] [3]
+	%q = QuantizeLinear %x, %s, %o : i8[3,4]
+	%d = DequantizeLinear %q, %s, %o : f32[3,4]
+	%w8 = const i8[4,3] [1, -20, 30, 4, 50, -60, 7, 80, 9, 100, -110, 12]
+	%wz = const i8[] [0]
+	%w = DequantizeLinear %w8, %s, %wz : f32[4,3]
+	%b = const f32[`+dims+`] [0.5, -0.25, 0.125]
+	%g = Gemm %d, %w, %b : f32[3,3]
+	%q2 = QuantizeLinear %g, %s, %o : i8[3,3]
+	%y = DequantizeLinear %q2, %s, %o : f32[3,3]
+	return %y
+}`, Options{})
+		ops, _, _ := read(t, b)
+		if have := strings.Join(codesOf(ops), " "); have != want {
+			t.Errorf("bias [%s]: %s, want %s", dims, have, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
 		"open extents": {`func main(%x: f32[n,2]) -> (%y: f32[n,2]) {
@@ -323,6 +376,62 @@ func TestRefusals(t *testing.T) {
 	%y = Relu %x : f16[2] !"half"
 	return %y
 }`, `node "half" (Relu)`},
+		"training": {`func main(%x: f32[2]) -> (%y: f32[2]) {
+	%r = const f32[] [0.5]
+	%t = const bool[] [true]
+	%y = Dropout %x, %r, %t : f32[2] !"drop"
+	return %y
+}`, `node "drop" (Dropout): unsupported: training_mode`},
+		"a scale that the extents do not say": {`func main(%x: f32[1,1,4,5]) -> (%y: f32[1,1,6,8]) {
+	%s = const i64[2] [9, 8]
+	%y = Resize %x, _, _, %s {axes=[2, 3], keep_aspect_ratio_policy="not_larger", mode="linear"} : f32[1,1,6,8] !"fit"
+	return %y
+}`, `node "fit" (Resize): unsupported: scale 1.6 is not that of its extents, 4 to 6`},
+		"shifted bytes as numbers": {`func main(%x: u8[2]) -> (%y: f32[2], %z: f32[2]) {
+	%s = const f32[] [0.5]
+	%o = const u8[] [3]
+	%y = DequantizeLinear %x, %s, %o : f32[2]
+	%z = Cast %x {to=1} : f32[2] !"cast"
+	return %y, %z
+}`, `node "cast" (Cast): unsupported: operand "x", the bytes of a quantized value`},
+		"bytes of other steps side by side": {`func main(%x: f32[2]) -> (%y: i8[4]) {
+	%s = const f32[] [0.5]
+	%t = const f32[] [0.25]
+	%o = const i8[] [3]
+	%a = QuantizeLinear %x, %s, %o : i8[2]
+	%b = QuantizeLinear %x, %t, %o : i8[2]
+	%y = Concat %a, %b {axis=0} : i8[4] !"cat"
+	return %y
+}`, `node "cat" (Concat): unsupported: operand "a", the bytes of a quantized value`},
+		"integers quantized": {`func main(%x: i32[2]) -> (%y: i8[2]) {
+	%s = const f32[] [2.0]
+	%o = const i8[] [0]
+	%y = QuantizeLinear %x, %s, %o : i8[2] !"q"
+	return %y
+}`, `node "q" (QuantizeLinear): unsupported: operands of type i32`},
+		"no steps": {`func main(%x: f32[0,2,3]) -> (%y: f32[1,2,4]) {
+	%w = const f32[1,16,3] random(seed=1)
+	%r = const f32[1,16,4] random(seed=2)
+	_, %y = LSTM %x, %w, %r {hidden_size=4} : f32[1,2,4] !"lstm"
+	return %y
+}`, `node "lstm" (LSTM): unsupported: 0 steps of 2 sequences`},
+		"element type that the builtin does not take": {`func main(%x: f64[2]) -> (%y: f64[1], %z: f64[1]) {
+	%y, %z = Split %x {axis=0, num_outputs=2} : f64[1], f64[1] !"split"
+	return %y, %z
+}`, `node "split" (Split): unsupported: operands of type f64`},
+		"more axes than the builtin takes": {`func main(%x: f32[1,1,1,1,1,1,2]) -> (%y: f32[2,1,1,1,1,1,2]) {
+	%y = Concat %x, %x {axis=0} : f32[2,1,1,1,1,1,2] !"cat"
+	return %y
+}`, `node "cat" (Concat): unsupported: 7 axes (supported: up to 6)`},
+		"more elements than int32 counts": {`func main(%x: f32[65536,1]) -> (%y: f32[65536,65536]) {
+	%s = const i64[2] [65536, 65536]
+	%y = Expand %x, %s : f32[65536,65536] !"wide"
+	return %y
+}`, `node "wide" (Expand): unsupported: output "y" of type f32[65536,65536]: TensorFlow Lite counts elements in 32 bits`},
+		"an input of them": {`func main(%x: f32[4294967297,1]) -> (%y: f32[4294967297,1]) {
+	%y = Relu %x : f32[4294967297,1]
+	return %y
+}`, `input "x"`},
 	} {
 		body := c.body
 		if strings.Contains(body, "[n,") {

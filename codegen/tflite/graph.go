@@ -178,12 +178,15 @@ func (x *exporter) constant(name string, d dtype.DType, dims []int, b []byte) in
 }
 
 // ints is a constant vector of int32.
-func (x *exporter) ints(name string, v ...int) int {
+func (x *exporter) ints(name string, v ...int) int { return x.int32s(name, []int{len(v)}, v...) }
+
+// int32s is a constant of int32.
+func (x *exporter) int32s(name string, dims []int, v ...int) int {
 	var b []byte
 	for _, n := range v {
 		b = binary.LittleEndian.AppendUint32(b, uint32(int32(n)))
 	}
-	return x.constant(name, dtype.I32, []int{len(v)}, b)
+	return x.constant(name, dtype.I32, dims, b)
 }
 
 // floats is a constant of float32.
@@ -200,6 +203,10 @@ func (x *exporter) floats(name string, dims []int, v ...float32) int {
 func (x *exporter) in(n *ir.Node, i int) (int, error) {
 	if i >= len(n.In) || n.In[i] == nil {
 		return -1, nil
+	}
+	// uint8 is stored shifted by 128, and CONCATENATION wants to know what bytes mean.
+	if v := n.In[i]; x.q8[v] != nil && x.q8[n.Out[0]] == nil && (v.Type.DType == dtype.U8 || n.Is("Concat")) {
+		return -1, fmt.Errorf("operand %q, the bytes of a quantized value, read as numbers (supported: by DequantizeLinear, and by what changes extents or the order of axes)", v.Name)
 	}
 	return x.value(n.In[i], x.a.In(n, i))
 }

@@ -101,6 +101,9 @@ func (l *lstm) read() (err error) {
 	d, _ := layout.Extents(n.In[0])
 	l.s, l.b, l.i = d[0], d[1], d[2]
 	l.dirs, l.h = l.r.Dim(0), l.r.Dim(2)
+	if min(l.s, l.b, l.i, l.h) < 1 {
+		return fmt.Errorf("%d steps of %d sequences, from width %d to %d (supported: 1 or more of each)", l.s, l.b, l.i, l.h)
+	}
 	if l.bias, err = l.optional(3, 8*l.h); err != nil {
 		return err
 	}
@@ -318,7 +321,7 @@ func (x *exporter) split(id, axis int, sizes ...int) []int {
 	}
 	o := opts(79)
 	o.t.i32(0, len(outs))
-	x.op(opSplitV, 1, o, []int{id, x.ints("sizes", sizes...), x.int(axis)}, outs...)
+	x.op(opSplitV, 1, o, []int{id, x.ints("sizes", sizes...), x.int32s("axis", []int{}, axis)}, outs...)
 	return outs
 }
 

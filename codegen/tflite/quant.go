@@ -305,29 +305,23 @@ func weights8(v *ir.Value, axis int) (t tensor.Tensor, scale []float32, ok bool)
 	return t, q.scale, err == nil
 }
 
-// bias8 is a bias in steps of the products that it is added to; v may be nil.
+// bias8 is a bias of m in steps of the products that it is added to; v may be
+// nil. It is false where v is not one number for each channel.
 func (x *exporter) bias8(v *ir.Value, m int, in float32, scale []float32) (int, bool) {
 	q := &quant{zero: make([]int64, len(scale))}
 	for _, s := range scale {
 		q.scale = append(q.scale, in*s)
 	}
 	out := make([]byte, 0, 4*m)
-	var t tensor.Tensor
+	bias := make([]float32, m)
 	if v != nil {
-		c := known(v)
-		if c == nil {
-			return 0, false
-		}
-		var err error
-		if t, err = c.Tensor(); err != nil || t.Len() != m {
+		var ok bool
+		if bias, ok = vectorOf(v, m); !ok {
 			return 0, false
 		}
 	}
 	for i := range m {
-		b := 0.0
-		if v != nil {
-			b = math.RoundToEven(t.Float(i) / (float64(in) * float64(scale[i%len(scale)])))
-		}
+		b := math.RoundToEven(float64(bias[i]) / (float64(in) * float64(scale[i%len(scale)])))
 		if math.Abs(b) > math.MaxInt32 {
 			return 0, false
 		}
@@ -340,6 +334,9 @@ func (x *exporter) bias8(v *ir.Value, m int, in float32, scale []float32) (int, 
 
 // emitQuantize writes float to bytes, or bytes to bytes in other steps.
 func emitQuantize(x *exporter, n *ir.Node) error {
+	if err := float(n); err != nil {
+		return err
+	}
 	if err := x.need8(n); err != nil {
 		return err
 	}

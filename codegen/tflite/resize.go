@@ -76,16 +76,39 @@ func emitResize(x *exporter, n *ir.Node) error {
 func resizeScales(n *ir.Node, xd, yd []int) ([]float64, error) {
 	out := []float64{float64(yd[2]) / float64(xd[2]), float64(yd[3]) / float64(xd[3])}
 	v, ok, err := constFloats(n, 2)
-	if err != nil || !ok || len(v) == 0 {
-		return out, err
+	if err != nil {
+		return nil, err
 	}
-	axes := n.Attrs.Ints("axes")
-	for i, s := range v {
-		a := i
-		if len(axes) > 0 {
-			a = axisOf(int(axes[i]), 4)
+	axis := func(i int) int {
+		if axes := n.Attrs.Ints("axes"); len(axes) > 0 {
+			return axisOf(int(axes[i]), 4)
 		}
-		if a >= 2 {
+		return i
+	}
+	if !ok || len(v) == 0 {
+		policy := n.Attrs.Str("keep_aspect_ratio_policy")
+		if policy == "stretch" {
+			return out, nil
+		}
+		// One factor for all axes, whatever the extents are rounded to.
+		sizes, _, err := constInts(n, 3)
+		if err != nil {
+			return nil, err
+		}
+		fit := math.NaN()
+		for i, s := range sizes {
+			f := float64(s) / float64(xd[axis(i)])
+			if math.IsNaN(fit) || policy == "not_larger" && f < fit || policy == "not_smaller" && f > fit {
+				fit = f
+			}
+		}
+		v = make([]float64, len(sizes))
+		for i := range v {
+			v[i] = fit
+		}
+	}
+	for i, s := range v {
+		if a := axis(i); a >= 2 {
 			out[a-2] = s
 		}
 	}

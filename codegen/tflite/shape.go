@@ -51,6 +51,9 @@ func emitView(x *exporter, n *ir.Node) error {
 // emitTranspose writes what is left of a Transpose when its operand and result
 // are stored as layout.Solve says.
 func emitTranspose(x *exporter, n *ir.Node) error {
+	if err := upTo(8, n); err != nil {
+		return err
+	}
 	in, err := x.in(n, 0)
 	if err != nil {
 		return err
@@ -75,6 +78,12 @@ func emitTranspose(x *exporter, n *ir.Node) error {
 }
 
 func emitConcat(x *exporter, n *ir.Node) error {
+	if err := numeric(n, dtype.F32, dtype.F16, dtype.I64, dtype.I32, dtype.I16, dtype.I8, dtype.U8, dtype.Bool); err != nil {
+		return err
+	}
+	if err := upTo(6, n); err != nil {
+		return err
+	}
 	var ids []int
 	for i := range n.In {
 		id, err := x.aligned(n, i)
@@ -101,6 +110,9 @@ func emitConcat(x *exporter, n *ir.Node) error {
 }
 
 func emitSplit(x *exporter, n *ir.Node) error {
+	if err := numeric(n, dtype.F32, dtype.I64, dtype.I32, dtype.I16, dtype.I8, dtype.U8); err != nil {
+		return err
+	}
 	in, err := x.in(n, 0)
 	if err != nil {
 		return err
@@ -124,21 +136,15 @@ func emitSplit(x *exporter, n *ir.Node) error {
 	o := opts(79)
 	o.t.i32(0, len(outs))
 	at := x.storedAxis(lead, axis)
-	x.op(opSplitV, 1, o, []int{in, x.ints("sizes", sizes...), x.int(at)}, outs...)
+	x.op(opSplitV, 1, o, []int{in, x.ints("sizes", sizes...), x.int32s("axis", []int{}, at)}, outs...)
 	return nil
 }
 
-// int is a constant scalar.
-func (x *exporter) int(v int) int {
-	u := uint32(int32(v))
-	return x.constant("axis", dtype.I32, []int{}, []byte{byte(u), byte(u >> 8), byte(u >> 16), byte(u >> 24)})
-}
-
 func emitSlice(x *exporter, n *ir.Node) error {
-	r := n.In[0].Type.Rank()
-	if r > 5 {
-		return fmt.Errorf("%d axes (supported: up to 5)", r)
+	if err := upTo(5, n); err != nil {
+		return err
 	}
+	r := n.In[0].Type.Rank()
 	dims, _ := layout.Extents(n.In[0])
 	to, _ := layout.Extents(n.Out[0])
 	starts, _, err := constInts(n, 1)
@@ -210,10 +216,10 @@ func emitPad(x *exporter, n *ir.Node) error {
 	if err := float(n); err != nil {
 		return err
 	}
-	r := n.In[0].Type.Rank()
-	if r > 4 {
-		return fmt.Errorf("%d axes (supported: up to 4)", r)
+	if err := upTo(4, n); err != nil {
+		return err
 	}
+	r := n.In[0].Type.Rank()
 	pads, _, err := constInts(n, 1)
 	if err != nil {
 		return err
@@ -263,11 +269,7 @@ func emitPad(x *exporter, n *ir.Node) error {
 				return fmt.Errorf("reflect pads of %d and %d of an extent of %d (supported: below it)", begin[a], end[a], d)
 			}
 		}
-		var b []byte
-		for _, p := range list {
-			b = append(b, byte(p), byte(p>>8), byte(p>>16), byte(p>>24))
-		}
-		x.op(opMirrorPad, 1, opts(77), []int{in, x.constant("paddings", dtype.I32, []int{r, 2}, b)}, out)
+		x.op(opMirrorPad, 1, opts(77), []int{in, x.int32s("paddings", []int{r, 2}, list...)}, out)
 	default:
 		return fmt.Errorf("mode %s (supported: constant, reflect)", mode)
 	}
@@ -327,6 +329,9 @@ func global(c code) func(x *exporter, n *ir.Node) error {
 func (x *exporter) reduced(n *ir.Node, c code, axes []int, keep bool) error {
 	if len(axes) == 0 {
 		return emitSame(x, n)
+	}
+	if err := upTo(6, n); err != nil {
+		return err
 	}
 	o := x.a.In(n, 0)
 	at := make([]int, len(axes))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/passes/layout"
 )
 
@@ -61,7 +62,7 @@ var builtins = map[string]builtin{
 	"Softplus":    {whole, emitSoftplus},
 	"Softsign":    {whole, emitSoftsign},
 	"Identity":    {whole, emitSame},
-	"Dropout":     {whole, emitSame},
+	"Dropout":     {whole, emitDropout},
 	"Cast":        {whole, emitCast},
 
 	"Equal":          {anyOf, compare(opEqual, 53)},
@@ -179,18 +180,32 @@ func axisOf(a, rank int) int {
 	return a
 }
 
-// constInts are the elements of an integer input that is constant; ok is false
-// if it is absent.
-func constInts(n *ir.Node, i int) (v []int, ok bool, err error) {
+// upTo refuses operands of more axes than the builtin takes, at least in the
+// runtime's default form.
+func upTo(most int, n *ir.Node) error {
+	if r := n.In[0].Type.Rank(); r > most {
+		return fmt.Errorf("%d axes (supported: up to %d)", r, most)
+	}
+	return nil
+}
+
+// constant is an input that is constant; ok is false if it is absent.
+func constant(n *ir.Node, i int) (t tensor.Tensor, ok bool, err error) {
 	if i >= len(n.In) || n.In[i] == nil {
-		return nil, false, nil
+		return t, false, nil
 	}
 	c := n.In[i].Const()
 	if c == nil {
-		return nil, false, fmt.Errorf("input %s is computed at run time", n.Def.In[min(i, len(n.Def.In)-1)].Name)
+		return t, false, fmt.Errorf("input %s is computed at run time", n.Def.In[min(i, len(n.Def.In)-1)].Name)
 	}
-	t, err := c.Tensor()
-	if err != nil {
+	t, err = c.Tensor()
+	return t, err == nil, err
+}
+
+// constInts are the elements of a constant input of integers.
+func constInts(n *ir.Node, i int) (v []int, ok bool, err error) {
+	t, ok, err := constant(n, i)
+	if !ok {
 		return nil, false, err
 	}
 	for k := range t.Len() {
@@ -199,17 +214,10 @@ func constInts(n *ir.Node, i int) (v []int, ok bool, err error) {
 	return v, true, nil
 }
 
-// constFloats are those of a number.
+// constFloats are those of one of numbers.
 func constFloats(n *ir.Node, i int) (v []float64, ok bool, err error) {
-	if i >= len(n.In) || n.In[i] == nil {
-		return nil, false, nil
-	}
-	c := n.In[i].Const()
-	if c == nil {
-		return nil, false, fmt.Errorf("input %s is computed at run time", n.Def.In[min(i, len(n.Def.In)-1)].Name)
-	}
-	t, err := c.Tensor()
-	if err != nil {
+	t, ok, err := constant(n, i)
+	if !ok {
 		return nil, false, err
 	}
 	for k := range t.Len() {

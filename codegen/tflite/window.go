@@ -9,6 +9,7 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/passes/layout"
+	"github.com/mlc-go/mlc/runtime/kernel"
 )
 
 // window is a sliding window over height and width. A window over one axis is
@@ -29,28 +30,16 @@ func windowOf(n *ir.Node, x, y []int, k []int) (window, error) {
 		return window{}, fmt.Errorf("a window over %d axes has no builtin operator (supported: 1 and 2)", sp)
 	}
 	w := window{one: sp == 1, k: [2]int{1, 1}, s: [2]int{1, 1}, d: [2]int{1, 1}, in: [2]int{1, 1}, out: [2]int{1, 1}}
-	at := func(name string, i, missing int) int {
-		if v := n.Attrs.Ints(name); i < len(v) {
-			return int(v[i])
-		}
-		return missing
-	}
 	for i := range sp {
 		j := 2 - sp + i
-		w.k[j], w.s[j], w.d[j] = k[i], at("strides", i, 1), at("dilations", i, 1)
-		w.in[j], w.out[j] = x[2+i], y[2+i]
-		begin, given := at("pads", i, 0), at("pads", sp+i, 0)
-		need := max(0, (w.out[j]-1)*w.s[j]+(w.k[j]-1)*w.d[j]+1-w.in[j])
-		switch n.Attrs.Str("auto_pad") {
-		case "SAME_UPPER":
-			begin, given = need/2, need-need/2
-		case "SAME_LOWER":
-			begin, given = need-need/2, need/2
-		case "VALID":
-			begin, given = 0, 0
+		v, err := kernel.WindowOf(n.Attrs, i, sp, x[2+i], int64(k[i]))
+		if err != nil {
+			return window{}, err
 		}
-		w.begin[j], w.end[j] = begin, max(0, need-begin)
-		w.over = w.over || w.end[j] > given
+		w.k[j], w.s[j], w.d[j] = v.K, v.Stride, v.Dil
+		w.in[j], w.out[j] = v.In, y[2+i]
+		w.begin[j], w.end[j] = v.Pad, max(0, (w.out[j]-1)*v.Stride+v.Span()-v.In-v.Pad)
+		w.over = w.over || w.end[j] > v.PadEnd
 	}
 	return w, nil
 }
@@ -102,11 +91,7 @@ func (x *exporter) padded(id int, w *window, fill float32) int {
 
 // padOp writes PAD, or PADV2 where the filling is not 0.
 func (x *exporter) padOp(in, out int, pads []int, fill float32) {
-	var b []byte
-	for _, p := range pads {
-		b = append(b, byte(p), byte(p>>8), byte(p>>16), byte(p>>24))
-	}
-	table := x.constant("paddings", dtype.I32, []int{len(pads) / 2, 2}, b)
+	table := x.int32s("paddings", []int{len(pads) / 2, 2}, pads...)
 	v := versionOf(x.tensors[in].dt, 1, 2)
 	if fill == 0 {
 		x.op(opPad, v, opts(22), []int{in, table}, out)

@@ -14,7 +14,7 @@ type Class uint8
 // channels last. Any runs in whatever order, the same for its data inputs and
 // outputs; Whole is Any that also bears shuffled axes. Move is Transpose,
 // View changes extents only, Drop takes axes away from a value in any order,
-// and Take reads any order, also shuffled, and writes ONNX's.
+// and Take reads ONNX's order, its last axis shuffled or not, and writes ONNX's.
 const (
 	ClassPlain Class = iota
 	ClassLast
@@ -378,20 +378,20 @@ func (s *solver) through(n *ir.Node, r Rule, o Order, from, to []int) bool {
 	return true
 }
 
+// take reads the operand as it is written where only its last axis is shuffled:
+// that is what the backend can follow.
 func (s *solver) take(n *ir.Node, r Rule) bool {
 	s.others(n, r)
 	for _, i := range r.Data {
-		if v := n.In[i]; v != nil && v.Const() == nil {
-			s.read(n, i, s.free(s.write[v].order))
+		v := n.In[i]
+		if v == nil || v.Const() != nil {
+			continue
 		}
-<<<<<<< Updated upstream
-=======
 		rank := rankOf(v)
 		s.read(n, i, s.among(v, func(o Order) bool {
 			_, last := o.Inner[rank-1]
 			return slices.IsSorted(o.Axes(rank)) && (len(o.Inner) == 0 || last && len(o.Inner) == 1)
 		}))
->>>>>>> Stashed changes
 	}
 	for _, v := range n.Out {
 		s.define(v, s.fixed(Plain()))

@@ -7,7 +7,7 @@
 //	python3 tools/peers/export.py DIR
 //
 // With -examples it exports the examples of the operator table instead (with
-// -tflite as TensorFlow Lite files, for litert.py, as -graphs does), with
+// -tflite as TensorFlow Lite files, for litert.py, as -graphs and -corners do), with
 // -losses it writes training runs for losses.py, with -keywords the net and the
 // samples that quantize.py and qnodes.py want.
 package main
@@ -43,6 +43,7 @@ func main() {
 	threads := flag.Int("threads", 0, "of -epochs; 0: all")
 	lite := flag.Bool("tflite", false, "with -examples: as TensorFlow Lite files")
 	graphs := flag.Int("graphs", 0, "write so many random graphs as TensorFlow Lite files")
+	forms := flag.Bool("corners", false, "write the models of corners.txtar as TensorFlow Lite files")
 	kws := flag.Bool("keywords", false, "write the keyword-spotting net and its samples")
 	flag.Parse()
 	if *out == "" {
@@ -55,6 +56,8 @@ func main() {
 		special = func() error { return losses(*out) }
 	case *graphs > 0:
 		special = func() error { return litertGraphs(*out, *graphs) }
+	case *forms:
+		special = func() error { return litertCorners(*out) }
 	case *table && *lite:
 		special = func() error { return litertExamples(*out) }
 	case *table:

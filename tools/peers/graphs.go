@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/mlc-go/mlc/codegen/tflite"
 	"github.com/mlc-go/mlc/ir"
@@ -16,7 +19,9 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/passes/layout"
 )
 
@@ -46,6 +51,49 @@ func litertExamples(out string) error {
 	return nil
 }
 
+//go:embed corners.txtar
+var corners []byte
+
+// litertCorners writes the models of corners.txtar in both layouts, with what
+// the reference interpreter gives for random inputs.
+func litertCorners(out string) error {
+	for i, c := range txtar.Parse(corners).Files {
+		src := append([]byte("module \"corner\" opset {ai.onnx 28}\n"), c.Data...)
+		m, err := text.Parse(src, c.Name, op.Builtin(), text.Options{})
+		if err != nil {
+			return err
+		}
+		var args []tensor.Value
+		for k, p := range m.Main().Params {
+			d, _ := shape.Consts(p.Type.Dims)
+			t, err := tensor.Random(p.Type.DType, uint64(100*i+k), d...)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
+			args = append(args, tensor.V(t))
+		}
+		want, err := interpreted(m, args)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		for _, io := range []string{tflite.NCHW, tflite.NHWC} {
+			if err := litertFolder(out, c.Name+"-"+io, m, args, want, io); err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// interpreted is what the reference interpreter gives.
+func interpreted(m *ir.Module, args []tensor.Value) ([]tensor.Value, error) {
+	x, err := eval.New().Compile(context.Background(), m)
+	if err != nil {
+		return nil, err
+	}
+	return x.Run(context.Background(), args)
+}
+
 // litertGraphs writes n random graphs whose extents are equal, permuted or 1,
 // so that a wrong order of axes does not show in a shape.
 func litertGraphs(out string, n int) error {
@@ -55,11 +103,7 @@ func litertGraphs(out string, n int) error {
 		if err != nil {
 			return fmt.Errorf("graph %d: %w", seed, err)
 		}
-		x, err := eval.New().Compile(context.Background(), m)
-		if err != nil {
-			return fmt.Errorf("graph %d: %w", seed, err)
-		}
-		want, err := x.Run(context.Background(), args)
+		want, err := interpreted(m, args)
 		if err != nil {
 			return fmt.Errorf("graph %d: %w", seed, err)
 		}

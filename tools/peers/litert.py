@@ -8,7 +8,7 @@ DIR/NAME also holds test_data_set_N/{input,output}_M.pb. With --mlc BIN and
 --shared DIR the models named below are unpacked and exported first, in both
 layouts of inputs and outputs.
 
-    go run ./tools/peers -graphs 100 -out DIR     # or -examples -tflite
+    go run ./tools/peers -graphs 100 -out DIR     # or -corners, or -examples -tflite
     python3 tools/peers/litert.py DIR --folders
 
 checks whole folders of small models that way.

@@ -106,7 +106,7 @@ func (a *app) opt() *cobra.Command {
 			if kind, err = emitKind("", out); err != nil {
 				return err
 			}
-			if kind == "mlc" {
+			if kind != "onnx" && kind != "mir" {
 				return usage("-o %s: want .onnx or .mir", out)
 			}
 		}

@@ -140,7 +140,7 @@ func (a *app) prune() *cobra.Command {
 	}
 	p.compileFlags.register(c, "2")
 	s := c.Flags()
-	s.StringVarP(&p.train.out, "output", "o", "", "write to `OUT` (.onnx, .mir, .mlc); - is standard output, as .mlc")
+	s.StringVarP(&p.train.out, "output", "o", "", "write to `OUT` (.onnx, .mir, .mlc, .tflite); - is standard output, as .mlc")
 	p.pruneFlags.register(s)
 	s.BoolVar(&p.zero, "zero", false, "set channels to zero and keep all shapes, instead of removing them")
 	s.BoolVar(&p.finetune, "finetune", false, "train while weights go, or after channels went; with --data and flags as of mlc train")

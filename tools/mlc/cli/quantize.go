@@ -74,7 +74,7 @@ func (a *app) quantize() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 	}
 	f.register(c)
-	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`: .onnx, .mir or .mlc by its suffix; - is standard output, as ONNX")
+	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`: .onnx, .mir, .mlc or .tflite by its suffix; - is standard output, as ONNX")
 	c.Flags().StringVar(&report, "report", "", "write how values differ, as JSON or HTML by its suffix, to `FILE`")
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
 	c.Flags().IntVar(&f.threads, "threads", 1, "`threads` of the runs over samples")
