@@ -3,7 +3,6 @@ package data
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -186,7 +185,7 @@ func (r *Report) twins(d Dataset) error {
 				if f.Target {
 					h = out
 				}
-				hashSample(h, &b[i], k)
+				hashSamples(h, &b[i], k, 1)
 			}
 			x, y := [sha256.Size]byte(in.Sum(nil)), [sha256.Size]byte(out.Sum(nil))
 			if was, ok := first[x]; !ok {
@@ -200,20 +199,6 @@ func (r *Report) twins(d Dataset) error {
 		}
 		return nil
 	})
-}
-
-func hashSample(w io.Writer, t *tensor.Tensor, k int) {
-	n := t.Dim(0)
-	if t.DType() == dtype.String {
-		c := len(t.Strings()) / n
-		for _, s := range t.Strings()[k*c : (k+1)*c] {
-			binary.Write(w, binary.LittleEndian, int64(len(s)))
-			io.WriteString(w, s)
-		}
-		return
-	}
-	c := len(t.Bytes()) / n
-	w.Write(t.Bytes()[k*c : (k+1)*c])
 }
 
 // judge words the problems.
