@@ -139,7 +139,7 @@ func (r *FieldReport) numbers(d Dataset, i int, f Field) error {
 		return nil
 	}
 	std := m.deviation()
-	r.Min, r.Max, r.Mean, r.Std = &m.min, &m.max, &m.mean, &std
+	r.Min, r.Max, r.Mean, r.Std = &m.min, &m.max, finite(m.mean), finite(std)
 	r.Constant = m.min == m.max && m.nan == 0 && m.inf == 0
 	r.Bins = make([]int, 10)
 	scalar := len(f.Dims) == 0 || len(f.Dims) == 1 && f.Dims[0] == 1
@@ -156,14 +156,30 @@ func (r *FieldReport) numbers(d Dataset, i int, f Field) error {
 					r.Outliers++
 				}
 			}
-			k := 0
-			if m.max > m.min {
-				k = min(9, int((v-m.min)/(m.max-m.min)*10))
-			}
-			r.Bins[k]++
+			r.Bins[m.bin(v, len(r.Bins))]++
 		}
 		return nil
 	}), func() { r.Distinct = len(seen) })
+}
+
+// finite is v, nil where the sums of large numbers have none.
+func finite(v float64) *float64 {
+	if v-v != 0 {
+		return nil
+	}
+	return &v
+}
+
+// bin is the place of v among n equal parts from min to max.
+func (s *moment) bin(v float64, n int) int {
+	lo, hi := s.min, s.max
+	if math.IsInf(hi-lo, 0) {
+		v, lo, hi = v/2, lo/2, hi/2
+	}
+	if lo == hi {
+		return 0
+	}
+	return min(n-1, int((v-lo)/(hi-lo)*float64(n)))
 }
 
 func errAfter(err error, f func()) error {
