@@ -343,3 +343,19 @@ func FuzzPB(f *testing.F) {
 		}
 	})
 }
+
+// A header may say anything: rows that the file does not hold take no memory.
+func TestNPYRowsHostile(t *testing.T) {
+	for _, shape := range []string{"(2, 1099511627776)", "(4611686018427387904, 1073741824)", "(16, 576460752303423487)"} {
+		h := "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }"
+		h += strings.Repeat(" ", 118-1-len(h)) + "\n"
+		b := append([]byte("\x93NUMPY\x01\x00\x76\x00"), h...)
+		r, err := tensor.NewNPYRows(bytes.NewReader(append(b, make([]byte, 4096)...)))
+		if err != nil {
+			continue
+		}
+		if _, err := r.Next(16); err == nil || !strings.Contains(err.Error(), "npy: truncated") {
+			t.Errorf("%s: %v", shape, err)
+		}
+	}
+}

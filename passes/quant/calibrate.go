@@ -14,6 +14,7 @@ import (
 
 // Samples are the inputs that a model is calibrated on. Where they have a method
 // Sample(k int) string as well, it names sample k of the latest run in messages.
+// Whoever opens samples that are an io.Closer closes them.
 type Samples interface {
 	// Next gives the values of main's parameters, which stay valid until the
 	// next call, and what to call them in messages. io.EOF ends.
