@@ -359,3 +359,22 @@ func TestNPYRowsHostile(t *testing.T) {
 		}
 	}
 }
+
+func TestNotFinite(t *testing.T) {
+	inf := float32(math.Inf(-1))
+	f := tensor.MustOf([]float32{1, math.MaxFloat32, inf, float32(math.NaN())}, 2, 2)
+	if at := f.NotFinite(); at != 2 {
+		t.Errorf("the first is %d, want 2", at)
+	}
+	f.SetFloat(2, 0)
+	if at := f.NotFinite(); at != 3 {
+		t.Errorf("the first is %d, want 3", at)
+	}
+	f.SetFloat(3, 0)
+	none, ints := tensor.Tensor{}, tensor.Int64s(1<<62)
+	for _, x := range []*tensor.Tensor{&f, &none, &ints} {
+		if at := x.NotFinite(); at != -1 {
+			t.Errorf("%v: the first is %d, want none", x.Type(), at)
+		}
+	}
+}
