@@ -27,7 +27,8 @@ type Report struct {
 	Problems       []string      `json:"problems"`       // in plain words, worst first
 }
 
-// FieldReport is one field. Numbers are over all its elements.
+// FieldReport is one field. Numbers are over all its elements; complex ones
+// have none.
 type FieldReport struct {
 	Name     string       `json:"name"`
 	Type     string       `json:"type"` // of one sample: "u8[28,28]"
@@ -61,7 +62,7 @@ func Inspect(d Dataset) (*Report, error) {
 		var err error
 		if f.DType == dtype.String || f.IsLabel() {
 			err = fr.words(d, i, f)
-		} else {
+		} else if f.DType.IsInt() || f.DType.IsFloat() || f.DType == dtype.Bool {
 			err = fr.numbers(d, i, f)
 		}
 		if err != nil {

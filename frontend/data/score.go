@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
@@ -39,7 +40,8 @@ const MostConfused = 2048
 // NewScorer scores the named metrics for a target. nil takes top1 for classes
 // and mae and rmse for numbers. A target that is a vector counts as the class
 // of its largest element where a metric of classes is asked for. Error: an
-// unknown metric, or one that does not suit the target.
+// unknown metric, one that does not suit the target, or a target of text or
+// complex numbers.
 func NewScorer(metrics []string, target Field) (*Scorer, error) {
 	s := &Scorer{metrics: metrics, hits: map[int]int{}, names: target.Classes}
 	if len(metrics) == 0 {
@@ -47,6 +49,9 @@ func NewScorer(metrics []string, target Field) (*Scorer, error) {
 		if target.IsLabel() {
 			s.metrics = []string{"top1"}
 		}
+	}
+	if !target.DType.IsInt() && !target.DType.IsFloat() && target.DType != dtype.Bool {
+		return nil, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("target %q", target.Name), Have: sampleText(target), Want: "numbers or classes"}
 	}
 	vector := len(target.Dims) == 1 && target.Dims[0] > 1
 	for _, m := range s.metrics {

@@ -118,6 +118,24 @@ func TestScorerFaults(t *testing.T) {
 	}
 }
 
+// What is no number has no report of numbers, and no score.
+func TestComplexFields(t *testing.T) {
+	f := data.Field{Name: "z", DType: dtype.C64, Dims: []int{2}, Target: true}
+	d, err := data.NewTable([]data.Field{f}, []tensor.Tensor{tensor.New(dtype.C64, 3, 2)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := data.Inspect(d); err != nil || r.Fields[0].Type != "c64[2]" || r.Fields[0].Min != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, dt := range []dtype.DType{dtype.C64, dtype.String} {
+		f.DType = dt
+		if _, err := data.NewScorer(nil, f); diag.KindOf(err) != diag.BadData || !strings.Contains(err.Error(), `target "z": have `+dt.String()+`[2] a sample, want numbers or classes`) {
+			t.Error(err)
+		}
+	}
+}
+
 func TestTargets(t *testing.T) {
 	d := open(t, "x,y\n1,3\n2,5\n")
 	n, err := data.AsNumbers(d, dtype.F32)

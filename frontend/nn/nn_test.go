@@ -3,6 +3,7 @@ package nn_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -170,7 +171,7 @@ func TestStrides(t *testing.T) {
 // Sizes that cannot be are errors, no panics.
 func TestSizesRefused(t *testing.T) {
 	images, steps := nn.Input{Dims: []int{1, 8, 8}}, nn.Input{Dims: []int{3, 4}}
-	for _, n := range []int{-1, 0, 1 << 62} {
+	for _, n := range []int{-1, 0, math.MaxInt} {
 		for _, c := range []struct {
 			in    nn.Input
 			layer nn.Layer
