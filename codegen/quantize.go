@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"context"
+	"io"
 
 	"github.com/mlc-go/mlc/codegen/conform"
 	"github.com/mlc-go/mlc/ir"
@@ -19,7 +20,7 @@ type QuantizeOptions struct {
 	Config  quant.Config // method, types, nodes to keep
 	Threads int          // of the runs, at least 1
 	// Samples opens the calibration data for a model with these inputs, anew
-	// at each call.
+	// at each call; Quantize closes what is an io.Closer.
 	Samples func(inputs []conform.Port) (quant.Samples, error)
 	// Compare, if not nil, opens what the report is made from; nil: no report.
 	Compare func(inputs []conform.Port) (quant.Samples, error)
@@ -76,7 +77,9 @@ func (o *QuantizeOptions) quantize(ctx context.Context, m *ir.Module) (*Quantize
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Calibrate(ctx, exec, samples); err != nil {
+	err = p.Calibrate(ctx, exec, samples)
+	closeSamples(samples)
+	if err != nil {
 		return nil, err
 	}
 	float := m
@@ -94,9 +97,16 @@ func (o *QuantizeOptions) quantize(ctx context.Context, m *ir.Module) (*Quantize
 		if samples, err = o.Compare(ports); err != nil {
 			return nil, err
 		}
+		defer closeSamples(samples)
 		if out.Report, err = p.Compare(ctx, exec, float, samples); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+func closeSamples(s quant.Samples) {
+	if c, ok := s.(io.Closer); ok {
+		c.Close()
+	}
 }

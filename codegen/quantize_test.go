@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand"
 	"strconv"
 	"strings"
@@ -192,5 +193,35 @@ func TestCalibrationRefuses(t *testing.T) {
 	none := func([]conform.Port) (quant.Samples, error) { return &rowSamples{&k.x, nil, 5}, nil }
 	if _, err := codegen.Quantize(context.Background(), codegen.Bytes(k.model), codegen.QuantizeOptions{Samples: none}); err == nil || !strings.Contains(err.Error(), "no sample to calibrate on") {
 		t.Errorf("have %v", err)
+	}
+}
+
+// closed says how often samples were closed.
+type closed struct {
+	rowSamples
+	n *int
+}
+
+func (c *closed) Close() error { *c.n++; return nil }
+
+// Samples are closed, also where calibration fails half-way.
+func TestQuantizeCloses(t *testing.T) {
+	k := loadKeywords(t)
+	for _, bad := range []bool{false, true} {
+		n, x := 0, k.x.Clone()
+		if bad {
+			x.SetFloat(x.Len()/x.Dim(0)*7, math.NaN())
+		}
+		open := func([]conform.Port) (quant.Samples, error) { return &closed{rowSamples{&x, seq(20), 5}, &n}, nil }
+		q, err := codegen.Quantize(context.Background(), codegen.Bytes(k.model), codegen.QuantizeOptions{Threads: 1, Samples: open, Compare: open})
+		want := 2
+		if bad {
+			want = 1
+		} else if err == nil {
+			q.Close()
+		}
+		if (err != nil) != bad || n != want {
+			t.Errorf("NaN %v: closed %d times, want %d (%v)", bad, n, want, err)
+		}
 	}
 }

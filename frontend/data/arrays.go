@@ -202,10 +202,18 @@ func stack(parts []tensor.Tensor, n int) tensor.Tensor {
 
 // Random makes n samples by seed: numbers as tensor.Random gives them, labels
 // evenly from each field's Classes (two classes where none are given). Error:
-// a field's type has no random values, or fields is empty.
+// a field's type has no random values, or fields is empty; Limit where they
+// would not fit in memory.
 func Random(n int, seed uint64, fields []Field) (Dataset, error) {
 	if len(fields) == 0 {
 		return nil, diag.New(diag.Usage, "random data needs a model that says what it takes")
+	}
+	left := maxBytes
+	for _, f := range fields {
+		k, ok := tensor.Count(append([]int{n}, f.Dims...))
+		if left -= int64(f.DType.Bytes(k)); !ok || left < 0 {
+			return nil, diag.New(diag.Limit, "%d random samples take more than %d bytes", n, maxBytes)
+		}
 	}
 	cols := make([]tensor.Tensor, len(fields))
 	for i, f := range fields {

@@ -8,6 +8,7 @@ import (
 	"github.com/mlc-go/mlc/ir/build"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
@@ -69,8 +70,11 @@ func (f *FieldPrep) emit(o build.Ops, x *ir.Value) *ir.Value {
 // with a batch axis, that takes the raw fields instead: they become inputs of
 // their own names. Errors: m has several inputs, its input's shape is not
 // Dims, an input or output of m has a field's name (inner values of that name
-// are renamed).
+// are renamed). ops nil is the built-in table.
 func (p *Prep) Attach(m *ir.Module, ops *ir.OpSet) (*ir.Module, error) {
+	if ops == nil {
+		ops = op.Builtin()
+	}
 	m = m.Clone()
 	f := m.Main()
 	at, err := freeInput(f)

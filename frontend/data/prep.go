@@ -18,11 +18,9 @@ type FitOptions struct {
 	MaxCategories int    // a text column of more distinct values is an error; 0: 64
 }
 
-// Normalizations and Fills are what FitOptions takes.
-var (
-	Normalizations = []string{"standard", "minmax", "none"}
-	Fills          = []string{"mean", "median", "zero"}
-)
+// Normalizations and Fills list what FitOptions takes.
+func Normalizations() []string { return []string{"standard", "minmax", "none"} }
+func Fills() []string          { return []string{"mean", "median", "zero"} }
 
 // Prep is preprocessing fitted on a training part: for each input field the
 // stages it goes through. It is plain data.
@@ -70,11 +68,11 @@ func Fit(d Dataset, o FitOptions) (*Prep, error) {
 	if o.MaxCategories == 0 {
 		o.MaxCategories = 64
 	}
-	if !slices.Contains(Normalizations, o.Normalize) {
-		return nil, diag.New(diag.Usage, "normalization %q: unknown (have %v)", o.Normalize, Normalizations)
+	if !slices.Contains(Normalizations(), o.Normalize) {
+		return nil, diag.New(diag.Usage, "normalization %q: unknown (have %v)", o.Normalize, Normalizations())
 	}
-	if !slices.Contains(Fills, o.Fill) {
-		return nil, diag.New(diag.Usage, "fill %q: unknown (have %v)", o.Fill, Fills)
+	if !slices.Contains(Fills(), o.Fill) {
+		return nil, diag.New(diag.Usage, "fill %q: unknown (have %v)", o.Fill, Fills())
 	}
 	p := &Prep{}
 	var faults diag.List
@@ -178,6 +176,9 @@ func fitField(d Dataset, i int, f Field, o FitOptions) (FieldPrep, error) {
 		}
 		if s.inf > 0 {
 			return p, bad(diag.BadData, "%d infinite values, the first in %s", s.inf, d.Where(s.infAt))
+		}
+		if v := max(-s.min, s.max); v > math.MaxFloat32 {
+			return p, bad(diag.BadData, "values of up to %.3g: want what an f32 holds", v)
 		}
 		if s.nan > 0 && len(st) > 1 {
 			return p, bad(diag.Unsupported, "missing values in a vector of %d, the first in %s (supported: in single columns)", len(st), d.Where(s.nanAt))

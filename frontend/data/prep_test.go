@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -187,7 +188,7 @@ func TestAttachCopies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Attach(m, op.Builtin()); err != nil {
+	if _, err := p.Attach(m, nil); err != nil { // the built-in table
 		t.Fatal(err)
 	}
 	if after := text.String(m); after != before {
@@ -234,5 +235,28 @@ func TestReport(t *testing.T) {
 	}
 	if have := strings.Join(r.Problems, "\n"); !strings.Contains(have, "class 1 has 1 samples, class 0 99") {
 		t.Error(have)
+	}
+}
+
+// Numbers at the ends of f64, of which neither span nor deviation is a number,
+// have a report, and no preprocessing.
+func TestLargeNumbers(t *testing.T) {
+	x := tensor.MustOf([]float64{-math.MaxFloat64, math.MaxFloat64, 0, math.MaxFloat64}, 4, 1)
+	d, err := data.NewTable([]data.Field{{Name: "x", DType: dtype.F64, Dims: []int{1}}}, []tensor.Tensor{x}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := data.Inspect(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := r.Fields[0]; !slices.Equal(f.Bins, []int{1, 0, 0, 0, 0, 1, 0, 0, 0, 2}) || *f.Max != math.MaxFloat64 {
+		t.Errorf("bins %v", f.Bins)
+	}
+	if _, err := json.Marshal(r); err != nil {
+		t.Error(err)
+	}
+	if _, err := data.Fit(d, data.FitOptions{}); diag.KindOf(err) != diag.BadData || !strings.Contains(err.Error(), `column "x": values of up to 1.8e+308: want what an f32 holds`) {
+		t.Error(err)
 	}
 }

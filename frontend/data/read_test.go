@@ -225,3 +225,16 @@ func TestRandom(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// More than memory holds is refused, not tried.
+func TestRandomLimit(t *testing.T) {
+	label := data.Field{Name: "y", DType: dtype.I64, Dims: []int{}, Target: true}
+	for _, fs := range [][]data.Field{{label}, {{Name: "x", DType: dtype.F32, Dims: []int{1 << 20}}, label}} {
+		if _, err := data.Open("random:2000000000", data.Options{Fields: fs}); diag.KindOf(err) != diag.Limit {
+			t.Errorf("%v: %v", fs, err)
+		}
+	}
+	if _, err := data.Random(-1, 1, []data.Field{label}); err == nil {
+		t.Error("-1 samples")
+	}
+}

@@ -3,7 +3,6 @@ package data
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -28,7 +27,8 @@ type Report struct {
 	Problems       []string      `json:"problems"`       // in plain words, worst first
 }
 
-// FieldReport is one field. Numbers are over all its elements.
+// FieldReport is one field. Numbers are over all its elements; complex ones
+// have none.
 type FieldReport struct {
 	Name     string       `json:"name"`
 	Type     string       `json:"type"` // of one sample: "u8[28,28]"
@@ -62,7 +62,7 @@ func Inspect(d Dataset) (*Report, error) {
 		var err error
 		if f.DType == dtype.String || f.IsLabel() {
 			err = fr.words(d, i, f)
-		} else {
+		} else if f.DType.IsInt() || f.DType.IsFloat() || f.DType == dtype.Bool {
 			err = fr.numbers(d, i, f)
 		}
 		if err != nil {
@@ -140,7 +140,7 @@ func (r *FieldReport) numbers(d Dataset, i int, f Field) error {
 		return nil
 	}
 	std := m.deviation()
-	r.Min, r.Max, r.Mean, r.Std = &m.min, &m.max, &m.mean, &std
+	r.Min, r.Max, r.Mean, r.Std = &m.min, &m.max, finite(m.mean), finite(std)
 	r.Constant = m.min == m.max && m.nan == 0 && m.inf == 0
 	r.Bins = make([]int, 10)
 	scalar := len(f.Dims) == 0 || len(f.Dims) == 1 && f.Dims[0] == 1
@@ -157,14 +157,30 @@ func (r *FieldReport) numbers(d Dataset, i int, f Field) error {
 					r.Outliers++
 				}
 			}
-			k := 0
-			if m.max > m.min {
-				k = min(9, int((v-m.min)/(m.max-m.min)*10))
-			}
-			r.Bins[k]++
+			r.Bins[m.bin(v, len(r.Bins))]++
 		}
 		return nil
 	}), func() { r.Distinct = len(seen) })
+}
+
+// finite is v, nil where the sums of large numbers have none.
+func finite(v float64) *float64 {
+	if v-v != 0 {
+		return nil
+	}
+	return &v
+}
+
+// bin is the place of v among n equal parts from min to max.
+func (s *moment) bin(v float64, n int) int {
+	lo, hi := s.min, s.max
+	if math.IsInf(hi-lo, 0) {
+		v, lo, hi = v/2, lo/2, hi/2
+	}
+	if lo == hi {
+		return 0
+	}
+	return min(n-1, int((v-lo)/(hi-lo)*float64(n)))
 }
 
 func errAfter(err error, f func()) error {
@@ -186,7 +202,7 @@ func (r *Report) twins(d Dataset) error {
 				if f.Target {
 					h = out
 				}
-				hashSample(h, &b[i], k)
+				hashSamples(h, &b[i], k, 1)
 			}
 			x, y := [sha256.Size]byte(in.Sum(nil)), [sha256.Size]byte(out.Sum(nil))
 			if was, ok := first[x]; !ok {
@@ -200,20 +216,6 @@ func (r *Report) twins(d Dataset) error {
 		}
 		return nil
 	})
-}
-
-func hashSample(w io.Writer, t *tensor.Tensor, k int) {
-	n := t.Dim(0)
-	if t.DType() == dtype.String {
-		c := len(t.Strings()) / n
-		for _, s := range t.Strings()[k*c : (k+1)*c] {
-			binary.Write(w, binary.LittleEndian, int64(len(s)))
-			io.WriteString(w, s)
-		}
-		return
-	}
-	c := len(t.Bytes()) / n
-	w.Write(t.Bytes()[k*c : (k+1)*c])
 }
 
 // judge words the problems.

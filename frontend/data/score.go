@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
@@ -19,18 +20,28 @@ type Scorer struct {
 	metrics []string
 	classes bool
 	n       int
-	hits    map[int]int // of topK
-	conf    [][]int     // [target][predicted]
+	hits    map[int]int   // of topK
+	counts  []classCounts // by class
+	conf    [][]int       // [target][predicted]; nil beyond MostConfused
 	names   []string
 
 	elems              int // of numbers
 	abs, sq, sum, sum2 float64
 }
 
+// classCounts say of a class how often it was the target, was predicted, and
+// was both.
+type classCounts struct{ target, predicted, both int }
+
+// MostConfused is the largest number of classes of which a Scorer keeps each
+// pair.
+const MostConfused = 2048
+
 // NewScorer scores the named metrics for a target. nil takes top1 for classes
 // and mae and rmse for numbers. A target that is a vector counts as the class
 // of its largest element where a metric of classes is asked for. Error: an
-// unknown metric, or one that does not suit the target.
+// unknown metric, one that does not suit the target, or a target of text or
+// complex numbers.
 func NewScorer(metrics []string, target Field) (*Scorer, error) {
 	s := &Scorer{metrics: metrics, hits: map[int]int{}, names: target.Classes}
 	if len(metrics) == 0 {
@@ -38,6 +49,9 @@ func NewScorer(metrics []string, target Field) (*Scorer, error) {
 		if target.IsLabel() {
 			s.metrics = []string{"top1"}
 		}
+	}
+	if !target.DType.IsInt() && !target.DType.IsFloat() && target.DType != dtype.Bool {
+		return nil, &diag.Error{Kind: diag.BadData, Port: fmt.Sprintf("target %q", target.Name), Have: sampleText(target), Want: "numbers or classes"}
 	}
 	vector := len(target.Dims) == 1 && target.Dims[0] > 1
 	for _, m := range s.metrics {
@@ -60,7 +74,7 @@ func NewScorer(metrics []string, target Field) (*Scorer, error) {
 }
 
 // Add compares a batch of outputs with its targets. Error: shapes do not fit,
-// a label is out of range (its row in the batch is named).
+// a label is out of range.
 func (s *Scorer) Add(out, target tensor.Tensor) error {
 	n := target.Dim(0)
 	if out.Rank() == 0 || out.Dim(0) != n || !out.Type().DType.IsFloat() && !out.Type().DType.IsInt() {
@@ -96,14 +110,17 @@ func (s *Scorer) Add(out, target tensor.Tensor) error {
 }
 
 func (s *Scorer) class(out, target *tensor.Tensor, k, w int) error {
-	if s.conf == nil {
-		s.conf = make([][]int, w)
+	if s.counts == nil {
+		s.counts = make([]classCounts, w)
+		if w <= MostConfused {
+			s.conf = make([][]int, w)
+		}
 		for i := range s.conf {
 			s.conf[i] = make([]int, w)
 		}
 	}
-	if len(s.conf) != w {
-		return &diag.Error{Kind: diag.Shape, Port: "output", Have: fmt.Sprintf("%d classes", w), Want: fmt.Sprint(len(s.conf))}
+	if len(s.counts) != w {
+		return &diag.Error{Kind: diag.Shape, Port: "output", Have: fmt.Sprintf("%d classes", w), Want: fmt.Sprint(len(s.counts))}
 	}
 	want := 0
 	if tw := target.Len() / target.Dim(0); tw > 1 || len(target.Dims()) > 1 {
@@ -118,7 +135,15 @@ func (s *Scorer) class(out, target *tensor.Tensor, k, w int) error {
 		}
 		want = int(l)
 	}
-	s.conf[want][largest(out, k*w, w)]++
+	have := largest(out, k*w, w)
+	s.counts[want].target++
+	s.counts[have].predicted++
+	if have == want {
+		s.counts[want].both++
+	}
+	if s.conf != nil {
+		s.conf[want][have]++
+	}
 	rank := 0 // how many classes come before the right one
 	x := out.Float(k*w + want)
 	for j := range w {
@@ -184,13 +209,9 @@ func (s *Scorer) Scores() []Score {
 // 2tp / (2tp + fp + fn).
 func (s *Scorer) f1() float64 {
 	sum, n := 0.0, 0
-	for i := range s.conf {
-		tp, all := s.conf[i][i], 0
-		for j := range s.conf {
-			all += s.conf[i][j] + s.conf[j][i]
-		}
-		if all > 0 {
-			sum += float64(2*tp) / float64(all)
+	for _, c := range s.counts {
+		if all := c.target + c.predicted; all > 0 {
+			sum += float64(2*c.both) / float64(all)
 			n++
 		}
 	}
@@ -198,7 +219,7 @@ func (s *Scorer) f1() float64 {
 }
 
 // Confusion counts, for each class, what it was taken for; nil without a
-// metric of classes.
+// metric of classes, or with more than MostConfused of them.
 func (s *Scorer) Confusion() [][]int { return s.conf }
 
 // ConfusionCSV is the confusion as a table: a row for each target, a column

@@ -52,6 +52,27 @@ func TestScoreClasses(t *testing.T) {
 	}
 }
 
+// As many classes as words have no confusion, which would take gigabytes, but
+// every metric: by hand, of two right and one wrong, f1 is the mean over three
+// classes of 1, 2/3 and 0.
+func TestScoreManyClasses(t *testing.T) {
+	const words = 100_000
+	s, err := data.NewScorer([]string{"top1", "f1"}, data.Field{Name: "y", DType: dtype.I64, Dims: []int{}, Target: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := tensor.New(dtype.F32, 3, words)
+	for k, best := range []int{7, words - 1, words - 1} {
+		out.SetFloat(k*words+best, 1)
+	}
+	if err := s.Add(out, tensor.MustOf([]int64{7, words - 1, 0}, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if x := s.Scores(); x[0].Value != 2./3 || math.Abs(x[1].Value-(1+2./3)/3) > 1e-12 || s.Confusion() != nil {
+		t.Errorf("%v", x)
+	}
+}
+
 func TestScoreNumbers(t *testing.T) {
 	f := data.Field{Name: "y", DType: dtype.F32, Dims: []int{1}, Target: true}
 	s, err := data.NewScorer([]string{"mae", "rmse", "r2"}, f)
@@ -93,6 +114,24 @@ func TestScorerFaults(t *testing.T) {
 	}{{"mae", label}, {"top1", num}, {"f1", num}, {"top0", label}, {"top", label}, {"topx", label}, {"auc", label}, {"", label}} {
 		if _, err := data.NewScorer([]string{c.metric}, c.f); diag.KindOf(err) != diag.Usage {
 			t.Errorf("%q: %v", c.metric, err)
+		}
+	}
+}
+
+// What is no number has no report of numbers, and no score.
+func TestComplexFields(t *testing.T) {
+	f := data.Field{Name: "z", DType: dtype.C64, Dims: []int{2}, Target: true}
+	d, err := data.NewTable([]data.Field{f}, []tensor.Tensor{tensor.New(dtype.C64, 3, 2)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := data.Inspect(d); err != nil || r.Fields[0].Type != "c64[2]" || r.Fields[0].Min != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, dt := range []dtype.DType{dtype.C64, dtype.String} {
+		f.DType = dt
+		if _, err := data.NewScorer(nil, f); diag.KindOf(err) != diag.BadData || !strings.Contains(err.Error(), `target "z": have `+dt.String()+`[2] a sample, want numbers or classes`) {
+			t.Error(err)
 		}
 	}
 }

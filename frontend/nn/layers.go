@@ -62,11 +62,21 @@ func (b *Builder) dim(layer string, x *ir.Value, rank, axis int) int {
 	return 1
 }
 
+// size is a size that a layer is asked for, between 1 and 2^24.
+func (b *Builder) size(what string, n int) int {
+	if n < 1 || n > 1<<24 {
+		b.Fail(diag.New(diag.Usage, "%s %d: want 1..%d", what, n, 1<<24))
+		return 1
+	}
+	return n
+}
+
 // Dense is x·W' + b over the last of two axes. Weights are drawn as He does,
 // for a Relu that follows.
 func Dense(units int, opts ...Option) Layer {
 	return func(b *Builder, x *ir.Value) *ir.Value {
 		s := settle([2]int{}, opts)
+		units := b.size("Dense of units", units)
 		name, k := b.name("dense"), b.dim("Dense", x, 2, 1)
 		w := b.Weight(name+".weight", b.he(k, units, k))
 		var bias *ir.Value
@@ -102,6 +112,10 @@ func DepthwiseConv(kernel int, opts ...Option) Layer {
 
 func (b *Builder) conv(kind string, x *ir.Value, filters, channels, group int, k [2]int, s settings) *ir.Value {
 	name := b.name(kind)
+	filters = b.size("convolution of filters", filters)
+	for i := range k {
+		k[i] = b.size("convolution with a kernel of", k[i])
+	}
 	w := b.Weight(name+".weight", b.he(channels*k[0]*k[1], filters, channels, k[0], k[1]))
 	var bias *ir.Value
 	if s.bias {
@@ -244,10 +258,12 @@ func Residual(layers ...Layer) Layer {
 }
 
 // LSTM runs over sequences [N, S, I] and gives the last hidden state [N,
-// units]; with Sequence all of them [N, S, units], as a next LSTM wants. Weights are drawn as Glorot does; the forget gate's bias is 1.
+// units]; with Sequence all of them [N, S, units], as a next LSTM wants.
+// Weights are drawn as Glorot does; the forget gate's bias is 1.
 func LSTM(units int, opts ...Option) Layer {
 	return func(b *Builder, x *ir.Value) *ir.Value {
 		s := settle([2]int{}, opts)
+		units := b.size("LSTM of units", units)
 		name, i := b.name("lstm"), b.dim("LSTM", x, 3, 2)
 		w := b.Weight(name+".weight", b.glorot(i, units, 1, 4*units, i))
 		r := b.Weight(name+".recurrent", b.glorot(units, units, 1, 4*units, units))

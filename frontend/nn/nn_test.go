@@ -3,6 +3,7 @@ package nn_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -162,6 +163,25 @@ func TestStrides(t *testing.T) {
 			spec := fmt.Sprintf("resnet8:2,3,stem=1,stride=%d", k)
 			if _, err := nn.Named(spec, nn.Input{Dims: []int{1, h, 1 + (h*7+k)%13}}, 2, nn.Options{}); err != nil {
 				t.Errorf("%s on height %d: %v", spec, h, err)
+			}
+		}
+	}
+}
+
+// Sizes that cannot be are errors, no panics.
+func TestSizesRefused(t *testing.T) {
+	images, steps := nn.Input{Dims: []int{1, 8, 8}}, nn.Input{Dims: []int{3, 4}}
+	for _, n := range []int{-1, 0, math.MaxInt} {
+		for _, c := range []struct {
+			in    nn.Input
+			layer nn.Layer
+		}{
+			{nn.Input{Dims: []int{4}}, nn.Dense(n)}, {images, nn.Conv2D(n, 3)}, {images, nn.Conv2D(2, n)}, {images, nn.DepthwiseConv(n)},
+			{images, nn.Conv(2, [2]int{3, n})}, {steps, nn.LSTM(n)}, {images, nn.MaxPool(n)}, {images, nn.AvgPool(n)},
+			{images, nn.Conv2D(2, 3, nn.Stride(n))},
+		} {
+			if _, err := nn.Sequential(c.in, nn.Options{}, c.layer); err == nil || !strings.Contains(err.Error(), "want") {
+				t.Errorf("%d: %v", n, err)
 			}
 		}
 	}

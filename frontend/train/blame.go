@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
@@ -39,8 +38,8 @@ func (f *fit) sound(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if at := notFinite(&v.Tensor); at >= 0 {
-			if began, err := w.Value.Const().Tensor(); err != nil || notFinite(&began) >= 0 {
+		if at := v.Tensor.NotFinite(); at >= 0 {
+			if began, err := w.Value.Const().Tensor(); err != nil || began.NotFinite() >= 0 {
 				continue // as a bias of -Inf that masks
 			}
 			what := fmt.Sprintf("weight %q after epoch %d", w.Name, f.Epoch+1)
@@ -96,7 +95,7 @@ func (f *feeder) fault(in []tensor.Value, d data.Dataset, rows []int) error {
 			continue
 		}
 		t := &in[i].Tensor
-		if at := notFinite(t); at >= 0 {
+		if at := t.NotFinite(); at >= 0 {
 			per := max(1, t.Len()/max(1, t.Dim(0)))
 			return &diag.Error{Kind: diag.BadData, File: d.Where(rows[at/per]), Port: fmt.Sprintf("field %q", d.Fields()[k].Name),
 				Have: fmt.Sprint(t.Float(at)), Want: "a finite number"}
@@ -107,25 +106,11 @@ func (f *feeder) fault(in []tensor.Value, d data.Dataset, rows []int) error {
 
 func finite(states map[string]tensor.Tensor) bool {
 	for _, t := range states {
-		if notFinite(&t) >= 0 {
+		if t.NotFinite() >= 0 {
 			return false
 		}
 	}
 	return true
-}
-
-// notFinite is the first element of a float tensor that is NaN or infinite, -1
-// if there is none.
-func notFinite(t *tensor.Tensor) int {
-	if !t.Valid() || !t.DType().IsFloat() {
-		return -1
-	}
-	for i := range t.Len() {
-		if v := t.Float(i); math.IsNaN(v) || math.IsInf(v, 0) {
-			return i
-		}
-	}
-	return -1
 }
 
 // origin repeats a step and finds the first node with a result that is not
@@ -139,7 +124,7 @@ func origin(ctx context.Context, m *ir.Module, at *moment) (*ir.Node, error) {
 			fresh = fresh && !bad[v]
 		}
 		for i := range out {
-			if i < len(n.Out) && n.Out[i] != nil && out[i].Kind == tensor.KindTensor && notFinite(&out[i].Tensor) >= 0 {
+			if i < len(n.Out) && n.Out[i] != nil && out[i].Kind == tensor.KindTensor && out[i].Tensor.NotFinite() >= 0 {
 				bad[n.Out[i]] = true
 				if fresh && found == nil {
 					found = n

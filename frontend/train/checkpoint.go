@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
+	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -37,13 +39,13 @@ type savedTensor struct {
 }
 
 // digest covers what must not change between the parts of a run: what decides
-// the numbers, and what the step computes beside its states, preprocessing with
-// what is fitted to the data included.
+// the numbers, the data, and what the step computes beside its states,
+// preprocessing included.
 func (f *fit) digest() (string, error) {
 	c := f.c
 	h := sha256.New()
 	fmt.Fprintln(h, c.Loss, c.Optimizer, c.LR, *c.Momentum, c.Beta1, c.Beta2, c.Epsilon, c.Decay, c.ClipNorm, c.Schedule, c.Warmup,
-		c.Batch, c.Seed, c.Output, c.Label, c.Patience, c.MinDelta, c.BestFrom, c.Recipe, f.loader.Dataset().Len(), f.val != nil)
+		c.Batch, c.Seed, c.Output, c.Label, c.Patience, c.MinDelta, c.BestFrom, c.Recipe)
 	if c.Schedule != Constant {
 		fmt.Fprintln(h, c.Epochs)
 	}
@@ -53,6 +55,15 @@ func (f *fit) digest() (string, error) {
 	fmt.Fprintln(h, c.RangeRate, c.RangeSteps)
 	for _, s := range f.module.States {
 		fmt.Fprintln(h, s.Name, s.Type)
+	}
+	sets := []data.Dataset{f.loader.Dataset()}
+	if f.val != nil {
+		sets = append(sets, f.val.loader.Dataset())
+	}
+	for _, d := range sets {
+		if err := data.Digest(h, d); err != nil {
+			return "", err
+		}
 	}
 	err := ir.Fingerprint(h, f.module.Main())
 	return hex.EncodeToString(h.Sum(nil)), err
@@ -166,6 +177,9 @@ func (f *fit) load(b []byte) error {
 	if h.Config != f.config {
 		return diag.New(diag.Usage, "it belongs to a run with another configuration, model or data")
 	}
+	if !h.Run.holds(f.loader.Steps()) || !slices.Equal(stateNames(h.States), f.names) || len(h.Best) > 0 && !slices.Equal(stateNames(h.Best), f.names) {
+		return bad
+	}
 	take := func(s savedTensor) (tensor.Tensor, error) {
 		d, ok := dtype.Parse(s.DType)
 		count, fine := tensor.Count(s.Dims)
@@ -197,4 +211,17 @@ func (f *fit) load(b []byte) error {
 		f.best[s.Name] = t
 	}
 	return nil
+}
+
+// holds says whether p can be where a run with so many steps an epoch is.
+func (p *progress) holds(steps int) bool {
+	return p.Epoch >= 0 && p.Step >= 0 && p.Step <= steps && p.Samples >= 0 && len(p.History) == p.Epoch && p.Best >= 0 && p.Best <= p.Epoch
+}
+
+func stateNames(ts []savedTensor) []string {
+	var out []string
+	for _, t := range ts {
+		out = append(out, t.Name)
+	}
+	return out
 }

@@ -12,7 +12,7 @@ import (
 type Scores struct {
 	N    int     `json:"n"`    // samples
 	Loss float64 `json:"loss"` // mean over them
-	Top1 float64 `json:"top1"` // share that is right; 0 but for cross-entropy
+	Top1 float64 `json:"top1"` // share of the labels that is right; 0 but for cross-entropy
 }
 
 // Evaluate scores inference model m on d. Of c it reads Loss, Output, Label,
@@ -119,6 +119,6 @@ func (e *evaluator) score(ctx context.Context) (s Scores, bad *unfit, err error)
 		s.N += len(b.Rows)
 	}
 	s.Loss /= float64(s.N)
-	s.Top1 = float64(correct) / float64(s.N)
+	s.Top1 = e.feed.share(correct, s.N)
 	return s, bad, nil
 }

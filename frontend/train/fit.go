@@ -17,7 +17,7 @@ import (
 type Epoch struct {
 	N    int           `json:"n"`             // from 1
 	Loss float64       `json:"loss"`          // mean over the training samples, each before its step
-	Top1 float64       `json:"top1"`          // share of them that were right; 0 but for cross-entropy
+	Top1 float64       `json:"top1"`          // share of their labels that were right; 0 but for cross-entropy
 	Val  *Scores       `json:"val,omitempty"` // nil without validation data
 	LR   float64       `json:"lr"`            // of the last step
 	Took time.Duration `json:"took"`          // of the part since a resume
@@ -252,7 +252,7 @@ func (f *fit) endEpoch(ctx context.Context) error {
 	steps := f.loader.Steps()
 	e := Epoch{N: f.Epoch + 1, Loss: f.Loss / float64(f.Samples), LR: f.c.rate((f.Epoch+1)*steps-1, f.c.Epochs*steps)}
 	if f.c.Loss == CrossEntropy {
-		e.Top1 = float64(f.Correct) / float64(f.Samples)
+		e.Top1 = f.feed.share(f.Correct, f.Samples)
 	}
 	watched := e.Loss
 	if f.val != nil {
@@ -320,9 +320,10 @@ func (f *fit) finish() (*History, error) {
 
 // feeder puts a batch in the order of a module's inputs.
 type feeder struct {
-	from []int // field of each input; -1: the learning rate
-	out  []tensor.Value
-	lr   tensor.Tensor
+	from   []int // field of each input; -1: the learning rate
+	out    []tensor.Value
+	lr     tensor.Tensor
+	labels int // of a sample
 }
 
 // newFeeder matches the inputs of step or scorer m of a model with the fields
@@ -332,7 +333,10 @@ func newFeeder(m, model *ir.Module, c *Config, d data.Dataset) (*feeder, error) 
 	if err != nil {
 		return nil, err
 	}
-	f := &feeder{}
+	f := &feeder{labels: 1}
+	for _, n := range d.Fields()[target].Dims {
+		f.labels *= n
+	}
 	var own []*ir.Value // the model's inputs
 	var more []string   // those that ExtendLoss added
 	for _, p := range m.Main().Params {
@@ -384,6 +388,11 @@ func newFeeder(m, model *ir.Module, c *Config, d data.Dataset) (*feeder, error) 
 	}
 	f.out = make([]tensor.Value, len(f.from))
 	return f, nil
+}
+
+// share is the share of the labels of so many samples that correct ones are.
+func (f *feeder) share(correct int64, samples int) float64 {
+	return float64(correct) / float64(max(1, samples*f.labels))
 }
 
 // fullBatches makes sure that an input with a fixed number of samples gets as

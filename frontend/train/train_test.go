@@ -3,6 +3,8 @@ package train_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -221,9 +223,108 @@ func TestCheckpointRefused(t *testing.T) {
 	if err := os.WriteFile(c.Checkpoint, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.LR = 0.5
-	if _, err := train.Fit(ctx, cpu(1), m, set, nil, c); err == nil || !strings.Contains(err.Error(), "another configuration") {
+	lr := c
+	lr.LR = 0.5
+	if _, err := train.Fit(ctx, cpu(1), m, set, nil, lr); err == nil || !strings.Contains(err.Error(), "another configuration") {
 		t.Errorf("another learning rate: %v", err)
+	}
+	for field, name := range []string{"picture", "label"} { // one element of one sample differs
+		b, err := data.Read(set, data.Permutation(set.Len(), 0, 0)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same, err := data.NewTable(set.Fields(), b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := b[field].Clone()
+		if at := other.Len() - 1; other.DType().IsFloat() {
+			other.SetFloat(at, 0.25)
+		} else {
+			other.SetInt(at, 8-other.Int(at))
+		}
+		cols := slices.Clone(b)
+		cols[field] = other
+		changed, err := data.NewTable(set.Fields(), cols, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "run.ckpt")
+		c := train.Config{Batch: 16, Checkpoint: file, Resume: true}
+		fit(t, cpu(1), m, same, same, c)
+		for _, x := range []struct {
+			what    string
+			tr, val data.Dataset
+		}{{"training", changed, same}, {"validation", same, changed}} {
+			if _, err := train.Fit(ctx, cpu(1), m, x.tr, x.val, c); diag.KindOf(err) != diag.Usage || !strings.Contains(err.Error(), "run.ckpt: it belongs to a run with another configuration, model or data") {
+				t.Errorf("another %s in the %s data: %v", name, x.what, err)
+			}
+		}
+		if h := fit(t, cpu(1), m, same, same, c); !h.Resumed {
+			t.Error("not resumed with the same data")
+		}
+	}
+}
+
+// A checkpoint whose sum is right and whose header says what cannot be is
+// refused, not followed.
+func TestCheckpointHostile(t *testing.T) {
+	set := blobs(t, 40, 9, 12, dtype.F32)
+	c := train.Config{Batch: 16, Patience: 3, Checkpoint: filepath.Join(t.TempDir(), "run.ckpt")}
+	m := cnn(t, dtype.F32)
+	fit(t, cpu(1), m, set, nil, c)
+	whole, err := os.ReadFile(c.Checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	magic, rest, _ := bytes.Cut(whole, []byte("\n"))
+	n := binary.LittleEndian.Uint64(rest)
+	head, body := string(rest[8:8+n]), rest[8+n:len(rest)-sha256.Size]
+	c.Resume, c.Epochs = true, 2
+	for _, x := range [][2]string{
+		{`"step":0`, `"step":-1`}, {`"step":0`, `"step":4`}, {`"epoch":1`, `"epoch":-1`}, {`"epoch":1`, `"epoch":0`},
+		{`"best":1`, `"best":2`}, {`"best":1`, `"best":-1`}, {`"samples":0`, `"samples":-16`},
+		{`"conv1.weight"`, `"conv2.weight"`}, {`"states":[`, `"states":[{"name":"more","dtype":"i64","dims":[-1]},`},
+	} {
+		h := strings.Replace(head, x[0], x[1], 1)
+		if h == head {
+			t.Fatalf("no %s in %s", x[0], head)
+		}
+		b := append(bytes.Clone(magic), '\n')
+		b = append(binary.LittleEndian.AppendUint64(b, uint64(len(h))), h...)
+		b = append(b, body...)
+		sum := sha256.Sum256(b)
+		if err := os.WriteFile(c.Checkpoint, append(b, sum[:]...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := train.Fit(ctx, cpu(1), m, set, nil, c); diag.KindOf(err) != diag.BadData || !strings.Contains(err.Error(), "run.ckpt: not a checkpoint, or damaged") {
+			t.Errorf("%s: %v", x[1], err)
+		}
+	}
+}
+
+// Labels for each place of a picture: what counts is the share of the labels,
+// not of the samples.
+func TestDenseLabels(t *testing.T) {
+	x, y := tensor.New(dtype.F32, 6, 1, 4, 4), tensor.New(dtype.I64, 6, 4, 4)
+	for i := range x.Len() {
+		x.SetFloat(i, float64(i%5)-2)
+		if i%5 > 2 {
+			y.SetInt(i, 1)
+		}
+	}
+	set, err := data.NewTable([]data.Field{{Name: "image", DType: dtype.F32, Dims: []int{1, 4, 4}}, {Name: "y", DType: dtype.I64, Dims: []int{4, 4}, Target: true}},
+		[]tensor.Tensor{x, y}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := nn.Sequential(nn.Input{Dims: []int{1, 4, 4}}, nn.Options{Seed: 1}, nn.Conv2D(2, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := fit(t, cpu(1), m, set, set, train.Config{Optimizer: train.Adam, LR: 0.1, Batch: 2, Epochs: 40})
+	if e := h.Epochs[39]; e.Top1 != 1 || e.Val.Top1 != 1 || e.Val.N != 6 {
+		t.Errorf("after 40 epochs %+v, validation %+v: want all right, which a sign decides", e, e.Val)
 	}
 }
 

@@ -343,3 +343,38 @@ func FuzzPB(f *testing.F) {
 		}
 	})
 }
+
+// A header may say anything: rows that the file does not hold take no memory.
+func TestNPYRowsHostile(t *testing.T) {
+	for _, shape := range []string{"(2, 1099511627776)", "(4611686018427387904, 1073741824)", "(16, 576460752303423487)"} {
+		h := "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }"
+		h += strings.Repeat(" ", 118-1-len(h)) + "\n"
+		b := append([]byte("\x93NUMPY\x01\x00\x76\x00"), h...)
+		r, err := tensor.NewNPYRows(bytes.NewReader(append(b, make([]byte, 4096)...)))
+		if err != nil {
+			continue
+		}
+		if _, err := r.Next(16); err == nil || !strings.Contains(err.Error(), "npy: truncated") {
+			t.Errorf("%s: %v", shape, err)
+		}
+	}
+}
+
+func TestNotFinite(t *testing.T) {
+	inf := float32(math.Inf(-1))
+	f := tensor.MustOf([]float32{1, math.MaxFloat32, inf, float32(math.NaN())}, 2, 2)
+	if at := f.NotFinite(); at != 2 {
+		t.Errorf("the first is %d, want 2", at)
+	}
+	f.SetFloat(2, 0)
+	if at := f.NotFinite(); at != 3 {
+		t.Errorf("the first is %d, want 3", at)
+	}
+	f.SetFloat(3, 0)
+	none, ints := tensor.Tensor{}, tensor.Int64s(1<<62)
+	for _, x := range []*tensor.Tensor{&f, &none, &ints} {
+		if at := x.NotFinite(); at != -1 {
+			t.Errorf("%v: the first is %d, want none", x.Type(), at)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/mlc-go/mlc/ir/dtype"
 )
@@ -45,15 +46,32 @@ func (s *NPYRows) Next(n int) (Tensor, error) {
 	if n = min(n, s.left); n == 0 {
 		return Tensor{}, io.EOF
 	}
-	size := n * s.row * s.h.width
-	if cap(s.buf) < size {
-		s.buf = make([]byte, size)
+	size, ok := 0, s.row == 0 || n <= int(^uint(0)>>1)/s.row/s.h.width
+	if ok {
+		size = n * s.row * s.h.width
+		ok = s.fill(size) == nil
 	}
-	if _, err := io.ReadFull(s.r, s.buf[:size]); err != nil {
+	if !ok {
 		return Tensor{}, fmt.Errorf("npy: truncated: %d of %d rows are left", s.left, s.h.dims[0])
 	}
 	s.left -= n
 	h := s.h
 	h.dims = append([]int{n}, s.h.dims[1:]...)
 	return h.decode(s.buf[:size], n*s.row)
+}
+
+// fill reads size bytes to buf, which grows as they come: a header may say
+// anything.
+func (s *NPYRows) fill(size int) error {
+	for have := 0; have < size; {
+		if have == cap(s.buf) {
+			s.buf = slices.Grow(s.buf[:have], min(size-have, max(have, 1<<20)))
+		}
+		k := min(size, cap(s.buf))
+		if _, err := io.ReadFull(s.r, s.buf[have:k]); err != nil {
+			return err
+		}
+		have = k
+	}
+	return nil
 }

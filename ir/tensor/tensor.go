@@ -231,6 +231,19 @@ func (t *Tensor) Rebind(d dtype.DType, dims []int, b []byte) {
 	t.dt, t.dims, t.b, t.strs = d, dims, b, nil
 }
 
+// NotFinite is the first element of floats that is NaN or infinite; -1: none is.
+func (t *Tensor) NotFinite() int {
+	if !t.Valid() || !t.dt.IsFloat() {
+		return -1
+	}
+	for i := range t.Len() {
+		if v := t.Float(i); v-v != 0 {
+			return i
+		}
+	}
+	return -1
+}
+
 // Float is element i as a float64; ints beyond 2^53 round, bool is 0 or 1.
 func (t *Tensor) Float(i int) float64 {
 	switch t.dt {

@@ -2,8 +2,9 @@ package prune
 
 import "github.com/mlc-go/mlc/ir"
 
-// Report says what was left out. Symbols count as their lower bounds, at least
-// 1, in MACs.
+// Report says what was left out. Parameters are the elements of all float
+// constants, BatchNormalization's statistics included. Symbols count as their
+// lower bounds, at least 1, in MACs.
 type Report struct {
 	Structure Structure     `json:"structure"`
 	Criterion Criterion     `json:"criterion"`

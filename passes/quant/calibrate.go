@@ -14,6 +14,7 @@ import (
 
 // Samples are the inputs that a model is calibrated on. Where they have a method
 // Sample(k int) string as well, it names sample k of the latest run in messages.
+// Whoever opens samples that are an io.Closer closes them.
 type Samples interface {
 	// Next gives the values of main's parameters, which stay valid until the
 	// next call, and what to call them in messages. io.EOF ends.
@@ -107,7 +108,7 @@ func (p *Plan) fault(samples Samples, in []tensor.Value, value *tensor.Tensor, n
 	}
 	for i, v := range in {
 		t := &v.Tensor
-		at := notFinite(t)
+		at := t.NotFinite()
 		if at < 0 {
 			continue
 		}
@@ -122,22 +123,8 @@ func (p *Plan) fault(samples Samples, in []tensor.Value, value *tensor.Tensor, n
 		}
 		return bad(port, t.Float(at))
 	}
-	at := notFinite(value)
+	at := value.NotFinite()
 	return bad(fmt.Sprintf("value %q, element %d", name, at), value.Float(at))
-}
-
-// notFinite is the first element of a tensor of floats that is not finite; -1:
-// none.
-func notFinite(t *tensor.Tensor) int {
-	if !t.DType().IsFloat() {
-		return -1
-	}
-	for i := range t.Len() {
-		if v := t.Float(i); v-v != 0 {
-			return i
-		}
-	}
-	return -1
 }
 
 func rangeOf(h *sketch.Hist, percent float64) Range {

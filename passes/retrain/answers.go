@@ -79,11 +79,9 @@ func (a *answers) fill(rows []int, batch []tensor.Tensor, to *tensor.Tensor) err
 	if err := a.t.run(in, len(rows), b); err != nil {
 		return diag.In(a.t.name, diag.Internal, err)
 	}
-	for i := range to.Len() {
-		if v := to.Float(i); v-v != 0 {
-			return &diag.Error{Kind: diag.BadData, File: a.d.Where(rows[i*len(rows)/to.Len()]), Port: fmt.Sprintf("output %q of the teacher", a.t.m.Main().Results[0].Name),
-				Have: fmt.Sprint(v), Want: "a finite number"}
-		}
+	if i := to.NotFinite(); i >= 0 {
+		return &diag.Error{Kind: diag.BadData, File: a.d.Where(rows[i*len(rows)/to.Len()]), Port: fmt.Sprintf("output %q of the teacher", a.t.m.Main().Results[0].Name),
+			Have: fmt.Sprint(to.Float(i)), Want: "a finite number"}
 	}
 	if a.kept != nil {
 		for k, r := range rows {

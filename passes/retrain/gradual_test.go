@@ -105,6 +105,9 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("due at %v", due)
 	}
 	at := retrain.Schedule{To: 0.5, Begin: 7, End: 7, Every: 3}
+	if s := (retrain.Schedule{To: 0.5, End: 3}); !s.Due(1) || !s.Due(3) || s.Due(4) {
+		t.Error("no steps between choices: not due in each")
+	}
 	if !at.Due(7) || at.Due(10) || at.At(7) != 0.5 || at.At(6) != 0 {
 		t.Error("a rise of no steps is a step")
 	}

@@ -10,7 +10,7 @@ import "math"
 type Schedule struct {
 	From, To   float64 // sparsity before and after
 	Begin, End int     // steps
-	Every      int     // steps between two choices of what goes
+	Every      int     // steps between two choices of what goes; 0: 1
 }
 
 // At is the sparsity after so many steps.
@@ -28,7 +28,7 @@ func (s Schedule) At(step int) float64 {
 // Due says whether masks are chosen anew after so many steps: every Every from
 // Begin, and at End.
 func (s Schedule) Due(step int) bool {
-	return step == s.End || step > s.Begin && step < s.End && (step-s.Begin)%s.Every == 0
+	return step == s.End || step > s.Begin && step < s.End && (step-s.Begin)%max(1, s.Every) == 0
 }
 
 // schedule is that of a run of so many steps.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -68,9 +69,13 @@ func openSamples(spec string, in []conform.Port, batch, limit int) (quant.Sample
 	if st, err := os.Stat(spec); err != nil || !st.IsDir() {
 		return openDataSamples(spec, in, batch, limit)
 	}
-	dirs, err := filepath.Glob(filepath.Join(spec, "test_data_set_*"))
+	names, err := fs.Glob(os.DirFS(spec), "test_data_set_*") // spec itself is no pattern
 	if err != nil {
-		return nil, err
+		return nil, diag.In(spec, diag.BadData, err)
+	}
+	var dirs []string
+	for _, n := range names {
+		dirs = append(dirs, filepath.Join(spec, n))
 	}
 	slices.SortFunc(dirs, func(a, b string) int { return setNumber(a) - setNumber(b) })
 	if len(dirs) == 0 {
@@ -185,6 +190,9 @@ type npzSamples struct {
 }
 
 func openNPZSamples(file string, in []conform.Port, batch, limit int) (quant.Samples, error) {
+	if len(in) == 0 {
+		return nil, diag.In(file, diag.Usage, errors.New("the model has no inputs to read it for"))
+	}
 	z, err := zip.OpenReader(file)
 	if err != nil {
 		return nil, diag.In(file, diag.BadData, err)
@@ -193,12 +201,12 @@ func openNPZSamples(file string, in []conform.Port, batch, limit int) (quant.Sam
 	for _, p := range in {
 		e := pickArray(z.File, p.Name, len(in) == 1)
 		if e == nil {
-			s.done()
+			s.Close()
 			return nil, diag.In(file, diag.BadData, fmt.Errorf("no array %q (an array for each input)", p.Name))
 		}
 		r, err := e.Open()
 		if err != nil {
-			s.done()
+			s.Close()
 			return nil, diag.In(file, diag.BadData, err)
 		}
 		s.close = append(s.close, r)
@@ -207,14 +215,14 @@ func openNPZSamples(file string, in []conform.Port, batch, limit int) (quant.Sam
 			err = fitsPort(rows, p)
 		}
 		if err != nil {
-			s.done()
+			s.Close()
 			return nil, diag.In(file, diag.BadData, fmt.Errorf("array %q: %w", strings.TrimSuffix(e.Name, ".npy"), err))
 		}
 		s.rows = append(s.rows, rows)
 		s.left = min(s.left, rows.Dims()[0])
 	}
 	if s.left == 0 {
-		s.done()
+		s.Close()
 		return nil, diag.In(file, diag.BadData, errors.New("the data set is empty"))
 	}
 	return s, nil
@@ -247,11 +255,13 @@ func fitsPort(r *tensor.NPYRows, p conform.Port) error {
 	return nil
 }
 
-func (s *npzSamples) done() {
+// Close lets go of the file.
+func (s *npzSamples) Close() error {
 	for _, c := range slices.Backward(s.close) {
 		c.Close()
 	}
 	s.close = nil
+	return nil
 }
 
 func (s *npzSamples) Next() ([]tensor.Value, string, error) {
@@ -259,15 +269,13 @@ func (s *npzSamples) Next() ([]tensor.Value, string, error) {
 	for _, p := range s.in {
 		n = rowsOf(p, n)
 	}
-	if n = min(n, s.left); n == 0 || len(s.in) > 0 && s.left < rowsOf(s.in[0], 1) {
-		s.done() // samples that do not fill a fixed batch are left out
-		return nil, "", io.EOF
+	if n = min(n, s.left); n == 0 || s.left < rowsOf(s.in[0], 1) {
+		return nil, "", io.EOF // samples that do not fill a fixed batch are left out
 	}
 	vals := make([]tensor.Value, len(s.in))
 	for i, r := range s.rows {
 		t, err := r.Next(n)
 		if err != nil {
-			s.done()
 			return nil, "", diag.In(s.file, diag.BadData, err)
 		}
 		vals[i] = tensor.V(t)

@@ -56,7 +56,6 @@ func (a *app) distill() *cobra.Command {
 type lesson struct {
 	f       *distillFlags
 	teacher *retrain.Teacher
-	score   train.Config // of scoring a student by labels alone
 	report  distillReport
 }
 
@@ -97,7 +96,7 @@ func (j *trainJob) compileTeacher(ctx context.Context, a *app, f *trainFlags) er
 	if j.val != nil {
 		r.On = "validation"
 	}
-	j.lesson = &lesson{&f.teach, t, train.Config{Batch: f.config.Batch, Ops: a.reg.Ops}, r}
+	j.lesson = &lesson{&f.teach, t, r}
 	return nil
 }
 
@@ -121,8 +120,7 @@ func (l *lesson) begin(ctx context.Context, exec ir.Executor, j *trainJob, cfg t
 		return cfg, nil, err
 	}
 	l.report.TeacherTop1 = number(top1)
-	l.score.Label = cfg.Label
-	before, err := train.Evaluate(ctx, exec, j.model, j.scored(), l.score)
+	before, err := j.evaluate(ctx, exec, j.model, cfg, cfg.Ops)
 	if err != nil {
 		return cfg, nil, err
 	}
@@ -132,8 +130,8 @@ func (l *lesson) begin(ctx context.Context, exec ir.Executor, j *trainJob, cfg t
 }
 
 // end scores the student after the run.
-func (l *lesson) end(ctx context.Context, exec ir.Executor, j *trainJob, m *ir.Module) error {
-	after, err := train.Evaluate(ctx, exec, m, j.scored(), l.score)
+func (l *lesson) end(ctx context.Context, exec ir.Executor, j *trainJob, m *ir.Module, cfg train.Config) error {
+	after, err := j.evaluate(ctx, exec, m, cfg, cfg.Ops)
 	l.report.After = number(after.Top1)
 	return err
 }

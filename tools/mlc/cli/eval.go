@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
 )
 
@@ -79,7 +81,7 @@ func (a *app) eval() *cobra.Command {
 		}
 		if confusion != "" {
 			if sc.Confusion() == nil {
-				return usage("--confusion: the metrics are not of classes")
+				return usage("--confusion: the metrics are not of classes, or there are more than %d of them", data.MostConfused)
 			}
 			if _, err := a.write(confusion, func(w io.WriteSeeker) error { _, err := io.WriteString(w, sc.ConfusionCSV()); return err }); err != nil {
 				return err
@@ -173,11 +175,53 @@ func scoreModel(ctx context.Context, m *runtime.Model, d data.Dataset, f scoreFl
 		if err != nil {
 			return nil, err
 		}
+		if err := sound(&y, outs[out].Name, d, b, append(slices.Clone(from), at)); err != nil {
+			return nil, err
+		}
 		if err := sc.Add(y, b.Tensors[at]); err != nil {
 			return nil, diag.In(d.Where(badRow(b, at, y.Dims())), diag.BadData, err)
 		}
 	}
 	return sc, nil
+}
+
+// sound makes sure that no output of a batch is NaN, which metrics would count
+// as some class, nor the target, the last of the fields given; of these the
+// first that is NaN is to blame.
+func sound(y *tensor.Tensor, output string, d data.Dataset, b data.Batch, fields []int) error {
+	if y.Rank() == 0 || y.Dim(0) != len(b.Rows) {
+		return nil // not what can be scored
+	}
+	at := firstNaN(y, 0, len(b.Rows))
+	if at < 0 {
+		at = firstNaN(&b.Tensors[fields[len(fields)-1]], 0, len(b.Rows))
+	}
+	if at < 0 {
+		return nil
+	}
+	e := &diag.Error{Kind: diag.BadData, File: d.Where(b.Rows[at]), Port: fmt.Sprintf("output %q", output), Have: "NaN", Want: "a number"}
+	for _, f := range fields {
+		if firstNaN(&b.Tensors[f], at, at+1) >= 0 {
+			e.Port = fmt.Sprintf("field %q", d.Fields()[f].Name)
+			break
+		}
+	}
+	return e
+}
+
+// firstNaN is the first of the rows from..to-1 of a tensor that has a NaN; -1:
+// none.
+func firstNaN(t *tensor.Tensor, from, to int) int {
+	if !t.DType().IsFloat() {
+		return -1
+	}
+	w := t.Len() / t.Dim(0)
+	for i := from * w; i < to*w; i++ {
+		if v := t.Float(i); v != v {
+			return i / w
+		}
+	}
+	return -1
 }
 
 // badRow is the sample of a batch whose label is out of range, else the first.

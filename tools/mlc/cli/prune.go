@@ -211,7 +211,7 @@ func (a *app) pruneModel(c *cobra.Command, p *pruneJob) error {
 	if p.finetune {
 		trainable(&imp)
 	}
-	job := &trainJob{}
+	job := newTrainJob()
 	defer job.close()
 	var err error
 	if job.model, err = job.load(c.Context(), a, "model "+p.train.model, p.train.model, imp); err != nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/frontend/train"
@@ -26,26 +28,26 @@ type trained struct {
 
 // learn runs a job, with the teacher that it has, pruning as p says unless it
 // is nil, with progress and log.
-func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrain.Pruning) (*trained, error) {
-	for _, dir := range []string{f.checkpoint, f.log} {
-		if dir == "" {
-			continue
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, diag.In(dir, diag.Usage, err)
-		}
+func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrain.Pruning) (t *trained, err error) {
+	undo, err := makeFolders(f.checkpoint, f.log)
+	if err != nil {
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
 	bar := newProgress(a, f.progress)
 	cfg := a.watched(f, bar)
 	exec := codegen.NewExecutor(a.options(), f.threads)
 	run := job
 	if job.lesson != nil {
-		var err error
 		if cfg, run, err = job.lesson.begin(ctx, exec, job, cfg, bar); err != nil {
 			return nil, err
 		}
 	}
-	t, err := fit(ctx, exec, f, run, cfg, p)
+	t, err = fit(ctx, exec, f, run, cfg, p)
 	bar.done()
 	if err != nil {
 		a.keeps(f, err)
@@ -63,7 +65,7 @@ func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrai
 		}
 	}
 	if job.lesson != nil {
-		if err := job.lesson.end(ctx, exec, job, t.model); err != nil {
+		if err := job.lesson.end(ctx, exec, job, t.model, cfg); err != nil {
 			return nil, err
 		}
 	}
@@ -71,6 +73,34 @@ func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrai
 		return t, writeLog(f.log, cfg.Loss, epochReports(t.history.Epochs, cfg.Loss))
 	}
 	return t, nil
+}
+
+// makeFolders makes the folders that are named; undo removes those that it made
+// and that hold nothing.
+func makeFolders(dirs ...string) (undo func(), err error) {
+	var made []string // with their parents
+	undo = func() {
+		slices.SortFunc(made, func(a, b string) int { return len(b) - len(a) })
+		for _, d := range made {
+			os.Remove(d)
+		}
+	}
+	for _, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+			if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			made = append(made, d)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			undo()
+			return nil, diag.In(dir, diag.Usage, err)
+		}
+	}
+	return undo, nil
 }
 
 // watched is the flags' configuration, of a run that is shown and logged.
@@ -130,7 +160,7 @@ func (j *trainJob) score(ctx context.Context, exec ir.Executor, m *ir.Module, c 
 	if j.val == nil {
 		return nil, nil
 	}
-	s, err := train.Evaluate(ctx, exec, m, j.val, train.Config{Loss: c.Loss, Label: c.Label, Batch: c.Batch, Ops: ops})
+	s, err := j.evaluate(ctx, exec, m, c, ops)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,10 @@ type trainJob struct {
 	teacherModel *ir.Module // nil: nobody teaches
 	lesson       *lesson    // nil likewise
 	opened       []func() error
+	scores       map[*ir.Module]train.Scores // of evaluate
 }
+
+func newTrainJob() *trainJob { return &trainJob{scores: map[*ir.Module]train.Scores{}} }
 
 // onClose lets f be called by close.
 func (j *trainJob) onClose(f func() error) { j.opened = append(j.opened, f) }
@@ -48,6 +51,19 @@ func (j *trainJob) scored() data.Dataset {
 	return j.train
 }
 
+// evaluate scores a model on scored, as training does and by labels alone; each
+// model once.
+func (j *trainJob) evaluate(ctx context.Context, exec ir.Executor, m *ir.Module, c train.Config, ops *ir.OpSet) (train.Scores, error) {
+	if s, ok := j.scores[m]; ok {
+		return s, nil
+	}
+	s, err := train.Evaluate(ctx, exec, m, j.scored(), train.Config{Loss: c.Loss, Label: c.Label, Batch: c.Batch, Ops: ops})
+	if err == nil {
+		j.scores[m] = s
+	}
+	return s, err
+}
+
 // trainJob reads the data and makes the model. A model that is loaded to be
 // pruned is brought into the form that pruning wants.
 func (a *app) trainJob(ctx context.Context, f *trainFlags, pruned bool) (*trainJob, error) {
@@ -55,7 +71,7 @@ func (a *app) trainJob(ctx context.Context, f *trainFlags, pruned bool) (*trainJ
 	if err != nil {
 		return nil, err
 	}
-	j := &trainJob{}
+	j := newTrainJob()
 	if !named {
 		o := a.options()
 		o.Stop = codegen.StageImport

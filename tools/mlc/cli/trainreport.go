@@ -24,7 +24,7 @@ type trainReport struct {
 	Model      string       `json:"model"`
 	Output     string       `json:"output"`
 	Bytes      int64        `json:"bytes"`
-	Parameters int          `json:"parameters"`
+	Parameters int          `json:"parameters"` // weights that are learnt; mlc prune and inspect count every float constant
 	Precision  string       `json:"precision"`
 	Float      *scoreReport `json:"float,omitempty"`     // the model as it was given, with --precision qat-int8
 	Quantized  *scoreReport `json:"quantized,omitempty"` // the model as it is written
@@ -168,7 +168,7 @@ func (a *app) finishTrain(c *cobra.Command, f *trainFlags, job *trainJob, t *tra
 	if t.pruned != nil {
 		a.printPruned(t.pruned, "pruned:")
 	}
-	line := fmt.Sprintf("%s: %s, %s parameters, %s", r.Output, bytesText(size), countText(int64(r.Parameters)), run.text(f))
+	line := fmt.Sprintf("%s: %s, %s weights, %s", r.Output, bytesText(size), countText(int64(r.Parameters)), run.text(f))
 	if r.Quantized != nil {
 		line += fmt.Sprintf(", float %s, int8 %s", r.Float.text(), r.Quantized.text())
 	}
@@ -176,7 +176,8 @@ func (a *app) finishTrain(c *cobra.Command, f *trainFlags, job *trainJob, t *tra
 	return nil
 }
 
-// parameters counts the weights of a model that training learns.
+// parameters counts the weights of a model that training learns: without
+// statistics, and constants of preprocessing.
 func parameters(m *ir.Module) int {
 	n := 0
 	for _, w := range train.Weights(m) {
