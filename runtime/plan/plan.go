@@ -22,6 +22,10 @@ type Program struct {
 // Meta is one metadata entry of the model.
 type Meta struct{ Key, Value string }
 
+// KeyClasses is the metadata entry that holds the names of classes, a JSON list
+// of texts.
+const KeyClasses = "mlc.classes"
+
 // Sym is a symbol with inclusive bounds. Entry symbols are bound by the
 // extents of main's parameters; the others by Dim instructions while running.
 type Sym struct {

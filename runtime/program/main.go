@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
 	"github.com/mlc-go/mlc/runtime/artifact"
+	"github.com/mlc-go/mlc/runtime/plan"
 )
 
 // exitInterrupted is the exit code after Ctrl-C.
@@ -31,6 +33,7 @@ type app struct {
 	model    *runtime.Model
 	trailer  *Trailer
 	bytes    []byte // the artifact
+	classes  []string
 
 	json    bool
 	to      string
@@ -83,6 +86,9 @@ func (a *app) run(self string, args []string) int {
 		return a.fail(diag.In(self, diag.BadModel, err))
 	}
 	defer a.model.Close()
+	if a.classes, err = Classes(a.model.Artifact().Program.Meta); err != nil {
+		return a.fail(diag.In(self, diag.BadModel, err))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C does not ask
@@ -174,6 +180,21 @@ func (a *app) flags(args []string) (given []string, err error) {
 	return given, nil
 }
 
+// Classes reads the names of classes from a model's metadata; nil: none. Error:
+// the entry is no JSON list of texts (BadModel).
+func Classes(meta []plan.Meta) (l []string, err error) {
+	for _, m := range meta {
+		if m.Key != plan.KeyClasses {
+			continue
+		}
+		if err := json.Unmarshal([]byte(m.Value), &l); err != nil {
+			return nil, diag.New(diag.BadModel, "metadata %s: %v", plan.KeyClasses, err)
+		}
+		break
+	}
+	return l, nil
+}
+
 // usage tells what the model takes and gives.
 func (a *app) usage(w io.Writer) {
 	line := a.name
@@ -184,8 +205,8 @@ func (a *app) usage(w io.Writer) {
 	ports(w, a.model.Inputs())
 	fmt.Fprintln(w, "gives")
 	ports(w, a.model.Outputs())
-	if l := labels(a.model.Artifact().Program.Meta); l != nil {
-		fmt.Fprintf(w, "classes\n  %s\n", strings.Join(l, ", "))
+	if a.classes != nil {
+		fmt.Fprintf(w, "classes\n  %s\n", strings.Join(a.classes, ", "))
 	}
 	fmt.Fprint(w, `
 FILE is .npy, .json (nested lists), .pb (a TensorProto), .raw or .bin (elements,

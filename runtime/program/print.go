@@ -6,31 +6,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
-	"github.com/mlc-go/mlc/runtime/plan"
 )
 
 // shown is how many elements of an output the text has.
 const shown = 16
-
-// metaClasses is the metadata entry with the names of classes, a JSON list.
-const metaClasses = "mlc.classes"
-
-// labels are the names of the model's classes; nil: none.
-func labels(meta []plan.Meta) []string {
-	for _, m := range meta {
-		var l []string
-		if m.Key == metaClasses && json.Unmarshal([]byte(m.Value), &l) == nil {
-			return l
-		}
-	}
-	return nil
-}
 
 // print gives the outputs in the form that was asked for.
 func (a *app) print(outs []tensor.Tensor) error {
@@ -40,24 +24,23 @@ func (a *app) print(outs []tensor.Tensor) error {
 	case a.json:
 		return a.printJSON(outs)
 	}
-	l := labels(a.model.Artifact().Program.Meta)
 	for i, x := range a.model.Outputs() {
 		t := &outs[i]
 		fmt.Fprintf(a.out, "%s: %v", x.Name, t.Type())
-		if a.top > 0 && ordered(t) {
+		if top, ok := a.largest(t); ok {
 			fmt.Fprintln(a.out)
-			for _, j := range largest(t, a.top) {
+			for _, j := range top {
 				name := ""
-				if len(l) == t.Len() {
-					name = "  " + l[j]
+				if len(a.classes) == t.Len() {
+					name = "  " + a.classes[j]
 				}
-				fmt.Fprintf(a.out, "%8d  %s%s\n", j, text(t, j), name)
+				fmt.Fprintf(a.out, "%8d  %s%s\n", j, t.ElemText(j), name)
 			}
 			continue
 		}
 		sep := " = "
 		for j := range min(t.Len(), shown) {
-			fmt.Fprint(a.out, sep, text(t, j))
+			fmt.Fprint(a.out, sep, t.ElemText(j))
 			sep = " "
 		}
 		if more := t.Len() - shown; more > 0 {
@@ -68,39 +51,12 @@ func (a *app) print(outs []tensor.Tensor) error {
 	return nil
 }
 
-func ordered(t *tensor.Tensor) bool {
-	return t.DType().IsInt() || t.DType().IsFloat() && t.DType().Bits() >= 16
-}
-
-// largest are the positions of the k largest elements, NaN last.
-func largest(t *tensor.Tensor, k int) []int {
-	order := make([]int, t.Len())
-	for i := range order {
-		order[i] = i
+// largest are the positions that --top asks for; false: all elements are wanted.
+func (a *app) largest(t *tensor.Tensor) ([]int, bool) {
+	if a.top == 0 {
+		return nil, false
 	}
-	slices.SortStableFunc(order, func(i, j int) int {
-		x, y := t.Float(i), t.Float(j)
-		switch {
-		case x > y || y != y && x == x:
-			return -1
-		case x < y || x != x && y == y:
-			return 1
-		}
-		return 0
-	})
-	return order[:min(k, len(order))]
-}
-
-func text(t *tensor.Tensor, i int) string {
-	switch {
-	case t.DType() == dtype.String:
-		return fmt.Sprintf("%q", t.Strings()[i])
-	case t.DType().IsInt() || t.DType() == dtype.Bool:
-		return fmt.Sprint(t.Int(i))
-	case t.DType().IsFloat() && t.DType().Bits() >= 16:
-		return fmt.Sprintf("%.6g", t.Float(i))
-	}
-	return "?"
+	return t.Largest(a.top)
 }
 
 // output is one output in JSON.
@@ -148,15 +104,14 @@ func (a *app) printJSON(outs []tensor.Tensor) error {
 		Schema  string   `json:"schema"`
 		Outputs []output `json:"outputs"`
 	}{Schema: "mlc.program/1"}
-	l := labels(a.model.Artifact().Program.Meta)
 	for i, x := range a.model.Outputs() {
 		t := &outs[i]
 		o := output{Name: x.Name, DType: t.DType().String(), Dims: append([]int{}, t.Dims()...)}
-		if a.top > 0 && ordered(t) {
-			for _, j := range largest(t, a.top) {
+		if top, ok := a.largest(t); ok {
+			for _, j := range top {
 				r := ranked{Index: j, Value: elem(t, j)}
-				if len(l) == t.Len() {
-					r.Class = l[j]
+				if len(a.classes) == t.Len() {
+					r.Class = a.classes[j]
 				}
 				o.Top = append(o.Top, r)
 			}

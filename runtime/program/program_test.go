@@ -139,6 +139,11 @@ func TestCommand(t *testing.T) {
 		{single, "2xf32=1,2", "", 3, "have 2, want 3"},
 		{single, "3xi64=1,2,3", "", 3, "i64"},
 		{single, "", "[1,[2],3]", 3, "lists of unequal length or depth"},
+		{single, "", "[[1,2,3],[],[]]", 3, "lists of unequal length or depth"},
+		{single, "", "[1,2,3] 4", 3, "something follows the JSON value"},
+		{single, file(t, "more.json", []byte("[1,2,3][4]")), "", 3, "something follows the JSON value"},
+		{single, "", "[1,2,{}]", 3, "element 2: have an object, want a value of type f32"},
+		{single, "", "{\"x\": [1,2,3]}]", 3, "something follows the JSON value"},
 		{single, "", `{"z": [1,2,3]}`, 3, "the object has other keys"},
 		{single, "", "[1,2", 3, `input "x"`},
 		{single, "", "x", 3, `input "x"`},
@@ -164,6 +169,15 @@ func TestCommand(t *testing.T) {
 		if _, err := tensor.ReadNPY(bytes.NewReader(b), 1<<20); err != nil {
 			t.Errorf("%s: %v", f, err)
 		}
+	}
+}
+
+// TestClassesDamaged: names that are none are not taken for no names.
+func TestClassesDamaged(t *testing.T) {
+	var out, errs bytes.Buffer
+	rc := program.Run(executable(t, strings.Replace(two, `[\"cat\"`, `[7`, 1)), []string{"zeros", "zeros"}, nil, &out, &errs)
+	if rc != 3 || !strings.Contains(errs.String(), "metadata mlc.classes") {
+		t.Errorf("exit code %d, %q", rc, errs.String())
 	}
 }
 

@@ -73,9 +73,12 @@ func (a *app) read(what string, i int, infos []runtime.Info, vals []tensor.Value
 	ext := strings.ToLower(filepath.Ext(what))
 	var b []byte
 	var err error
-	switch ext {
-	case ".npy", ".json", ".pb", ".raw", ".bin":
-		b, err = readFile(what)
+	switch {
+	case ext == ".json":
+		b, err = readAll(what)
+	case IsFile(what):
+		vals[i], err = ReadFile(what, infos[i].Type)
+		return err
 	default:
 		if what == "-" {
 			b, err = limited(a.in)
@@ -98,7 +101,39 @@ func (a *app) read(what string, i int, infos []runtime.Info, vals []tensor.Value
 	return err
 }
 
-func readFile(name string) ([]byte, error) {
+// IsFile says whether a name has a suffix that ReadFile knows.
+func IsFile(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".npy", ".json", ".pb", ".raw", ".bin":
+		return true
+	}
+	return false
+}
+
+// ReadFile reads a value for type t from a file of at most 4 GiB, by its suffix:
+// .npy; .json, nested lists; .pb, a TensorProto or what t wants; .raw or .bin,
+// elements in little-endian order for a t with at most one extent open. Whether
+// the value fits t otherwise is seen by who runs the model. Errors: of the file
+// system; what the file holds is not of its form (BadData), or too large (Limit).
+func ReadFile(name string, t tensor.Type) (tensor.Value, error) {
+	ext := strings.ToLower(filepath.Ext(name))
+	if ext == ".npy" {
+		f, err := os.Open(name)
+		if err != nil {
+			return tensor.Value{}, err
+		}
+		defer f.Close()
+		x, err := tensor.ReadNPY(f, maxInput)
+		return tensor.V(x), err
+	}
+	b, err := readAll(name)
+	if err != nil {
+		return tensor.Value{}, err
+	}
+	return decode(b, ext, t)
+}
+
+func readAll(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -126,7 +161,7 @@ func sniff(b []byte, t tensor.Type) string {
 		return ".json"
 	case t.IsTensor() && t.DType != dtype.String && rawDims(len(b), t) != nil:
 		return ".raw"
-	case len(s) > 0 && s[0] == '[':
+	case len(s) > 0 && (s[0] == '[' || s[0] == '{'): // no message begins so
 		return ".json" // which will say what is wrong with it
 	}
 	return ".pb"
@@ -140,6 +175,13 @@ func decode(b []byte, ext string, t tensor.Type) (tensor.Value, error) {
 	case ".pb":
 		_, v, err := tensor.DecodePB(b, t)
 		return v, err
+	case ".json":
+		x, err := parseJSON(b)
+		if err != nil {
+			return tensor.Value{}, err
+		}
+		l, err := tensor.OfLists(x, t.DType)
+		return tensor.V(l), err
 	}
 	if !t.IsTensor() || t.DType == dtype.String {
 		return tensor.Value{}, diag.New(diag.BadData, "raw bytes for %v", t)
@@ -202,17 +244,28 @@ func literal(s string, t tensor.Type) (tensor.Value, error) {
 	return tensor.V(x), nil
 }
 
-// fromJSON takes nested lists for input i, or an object of them by name.
-func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error {
-	var x any
+// parseJSON reads one value and nothing after it; numbers keep their digits.
+func parseJSON(b []byte) (x any, err error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	if err := dec.Decode(&x); err != nil {
-		return diag.New(diag.BadData, "%v", err)
+		return nil, diag.New(diag.BadData, "%v", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, diag.New(diag.BadData, "something follows the JSON value, byte %d", dec.InputOffset())
+	}
+	return x, nil
+}
+
+// fromJSON takes nested lists for input i, or an object of them by name.
+func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error {
+	x, err := parseJSON(b)
+	if err != nil {
+		return err
 	}
 	byName, ok := x.(map[string]any)
 	if !ok {
-		t, err := nested(x, infos[i].Type.DType)
+		t, err := tensor.OfLists(x, infos[i].Type.DType)
 		vals[i] = tensor.V(t)
 		return err
 	}
@@ -222,7 +275,7 @@ func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error 
 		if !ok {
 			continue
 		}
-		t, err := nested(v, info.Type.DType)
+		t, err := tensor.OfLists(v, info.Type.DType)
 		if err != nil {
 			return diag.New(diag.BadData, "%q: %v", info.Name, err)
 		}
@@ -233,43 +286,4 @@ func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error 
 		return diag.New(diag.BadData, "the object has other keys than the inputs %s", names(infos))
 	}
 	return nil
-}
-
-// nested makes a tensor of nested lists of equal length.
-func nested(x any, d dtype.DType) (tensor.Tensor, error) {
-	if !d.Valid() {
-		return tensor.Tensor{}, diag.New(diag.BadData, "lists for an input that is no tensor")
-	}
-	var dims []int
-	for y := x; ; {
-		l, ok := y.([]any)
-		if !ok {
-			break
-		}
-		dims = append(dims, len(l))
-		if len(l) == 0 {
-			break
-		}
-		y = l[0]
-	}
-	t := tensor.New(d, dims...)
-	n := 0
-	var fill func(x any, depth int) error
-	fill = func(x any, depth int) error {
-		l, ok := x.([]any)
-		if ok != (depth < len(dims)) || ok && len(l) != dims[depth] {
-			return diag.New(diag.BadData, "lists of unequal length or depth")
-		}
-		for _, e := range l {
-			if err := fill(e, depth+1); err != nil {
-				return err
-			}
-		}
-		if ok {
-			return nil
-		}
-		n++
-		return t.ParseElem(n-1, fmt.Sprint(x))
-	}
-	return t, fill(x, 0)
 }

@@ -93,7 +93,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 func (s *Server) routeModel(w http.ResponseWriter, r *http.Request, p []string) {
 	name, version, verb := p[0], "", ""
 	p = p[1:]
-	if len(p) >= 2 && p[0] == "versions" {
+	if len(p) >= 2 && p[0] == "versions" && p[1] != "" {
 		version, p = p[1], p[2:]
 	}
 	if len(p) > 0 {
@@ -166,7 +166,19 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Write(b)
 }
 
+// maxMessage bounds the bytes of an error, which may quote the request.
+const maxMessage = 1000
+
+// clip takes the middle out of a message that is too long: the fault is at its end.
+func clip(msg string) string {
+	if len(msg) <= maxMessage {
+		return msg
+	}
+	return strings.ToValidUTF8(msg[:maxMessage/2], "") + " ... " + strings.ToValidUTF8(msg[len(msg)-maxMessage/2:], "")
+}
+
 func writeError(w http.ResponseWriter, code int, msg string) {
+	msg = clip(msg)
 	b, _ := json.Marshal(map[string]string{"error": msg}) // a string always has a form
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

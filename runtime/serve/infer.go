@@ -59,9 +59,9 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, m *served, name, 
 		return
 	}
 	if code >= 500 && code != http.StatusServiceUnavailable && code != http.StatusGatewayTimeout {
-		s.o.Log.Error("request failed", "model", name, "code", code, "error", err)
+		s.o.Log.Error("request failed", "model", name, "code", code, "error", clip(err.Error()))
 	} else {
-		s.o.Log.Debug("request refused", "model", name, "code", code, "error", err)
+		s.o.Log.Debug("request refused", "model", name, "code", code, "error", clip(err.Error()))
 	}
 	if code == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
@@ -79,7 +79,7 @@ func (s *Server) inferTo(w http.ResponseWriter, r *http.Request, m *served, name
 		w.Header().Set("Allow", "POST")
 		return http.StatusMethodNotAllowed, fmt.Errorf("method %s: want POST", r.Method)
 	}
-	if s.inFlight.Load() > int64(s.o.Concurrency+s.o.Queue) {
+	if s.inFlight.Load()-int64(s.o.Concurrency) > int64(s.o.Queue) {
 		return http.StatusServiceUnavailable, fmt.Errorf("the queue of %d requests is full", s.o.Queue)
 	}
 	header, err := headerLength(r)

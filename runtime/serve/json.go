@@ -3,6 +3,7 @@ package serve
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -59,8 +60,26 @@ func (s *scanner) end() error {
 	return nil
 }
 
-// object calls field for each key; field reads the value.
-func (s *scanner) object(field func(key string) error) error {
+// object calls field for each of the keys that are known, of at most 64, which
+// reads the value; no such key may come twice. Other members are skipped.
+func (s *scanner) object(known []string, field func(key string) error) error {
+	seen := uint64(0)
+	return s.members(func(key string) error {
+		i := slices.Index(known, key)
+		if i < 0 {
+			_, err := s.skip(1)
+			return err
+		}
+		if seen&(1<<i) != 0 {
+			return s.fault("%s is given twice", key)
+		}
+		seen |= 1 << i
+		return field(key)
+	})
+}
+
+// members calls field for each key; field reads the value.
+func (s *scanner) members(field func(key string) error) error {
 	if err := s.take('{'); err != nil {
 		return err
 	}
@@ -118,14 +137,14 @@ func (s *scanner) str() (string, error) {
 		case c == '"':
 			raw := s.b[start:s.i]
 			s.i++
-			if plain && utf8.Valid(raw) {
-				return string(raw), nil
-			}
-			var out string
 			if !utf8.Valid(raw) {
 				s.i = start
 				return "", s.fault("a string is not UTF-8")
 			}
+			if plain {
+				return string(raw), nil
+			}
+			var out string
 			if err := json.Unmarshal(s.b[start-1:s.i], &out); err != nil {
 				s.i = start
 				return "", s.fault("%v", err)
@@ -218,7 +237,7 @@ func (s *scanner) skip(depth int) ([]byte, error) {
 	var err error
 	switch c := s.peek(); {
 	case c == '{':
-		err = s.object(func(string) error { _, err := s.skip(depth + 1); return err })
+		err = s.members(func(string) error { _, err := s.skip(depth + 1); return err })
 	case c == '[':
 		err = s.array(func() error { _, err := s.skip(depth + 1); return err })
 	case c == '"':

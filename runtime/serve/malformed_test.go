@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -38,6 +39,10 @@ var malformed = []struct {
 	{"single quotes", strings.ReplaceAll(oneRequest, `"`, `'`), -1, 400, `want '"'`},
 	{"no inputs", `{"id":"1"}`, -1, 400, "no inputs"},
 	{"inputs twice", `{"inputs":[],"inputs":[]}`, -1, 400, "given twice"},
+	{"outputs twice", `{"inputs":[],"outputs":[],"outputs":[]}`, -1, 400, "outputs is given twice"},
+	{"parameters twice", `{"parameters":{"timeout":5},"inputs":[],"parameters":{}}`, -1, 400, "parameters is given twice"},
+	{"a parameter twice", in(xf + `,"data":[1,2,3,4],"parameters":{"binary_data_size":16,"binary_data_size":16}`), -1, 400, "binary_data_size is given twice"},
+	{"a name twice", in(`"name":"","name":"x","datatype":"FP32","shape":[4],"data":[1,2,3,4]`), -1, 400, "name is given twice"},
 	{"inputs empty", `{"inputs":[]}`, -1, 400, `input "x"`},
 	{"inputs an object", `{"inputs":{}}`, -1, 400, "want '['"},
 	{"an input a number", `{"inputs":[1]}`, -1, 400, "want '{'"},
@@ -166,6 +171,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"POST", h.URL + "/v2/models/m/versions/7/infer", oneRequest, 404, "have version 1", nil},
 		{"POST", h.URL + "/v2/models/m/versions/1/other", oneRequest, 404, "no such path", nil},
 		{"POST", h.URL + "/v2/models/m/infer/x", oneRequest, 404, "no such path", nil},
+		{"POST", h.URL + "/v2/models/m/versions//infer", oneRequest, 404, "no such path", nil},
 		{"GET", h.URL + "/v2/models/none", "", 404, `no model "none"`, nil},
 		{"GET", h.URL + "/", "", 404, "no such path", nil},
 		{"GET", infer, "", 405, "want POST", nil},
@@ -193,6 +199,44 @@ func TestMalformedRequests(t *testing.T) {
 	}
 	code, b, _ := do(t, r)
 	wantError(t, "chunked", code, b, 413, "more than 1000 bytes")
+}
+
+// Requests that would take time or memory out of proportion to their size: very
+// many names, each of which might be there twice, and faults in what is very long.
+func TestDisproportion(t *testing.T) {
+	_, h := server(t, serve.Options{}, map[string][]byte{"m": compiled(t, adder(1))})
+	list := func(form string) string {
+		var b strings.Builder
+		for i := range 300_000 {
+			fmt.Fprintf(&b, form, i)
+		}
+		return strings.TrimSuffix(b.String(), ",")
+	}
+	for name, c := range map[string]struct{ body, says string }{
+		"outputs":   {oneRequest[:len(oneRequest)-1] + `,"outputs":[` + list(`{"name":"%d"},`) + `]}`, `output "0": the model has y`},
+		"inputs":    {`{"inputs":[` + list(`{"name":"%d","datatype":"INT8","shape":[0],"data":[]},`) + `]}`, `input "0": the model has x`},
+		"an extent": {in(`"name":"x","datatype":"FP32","shape":[` + strings.Repeat("1", 1<<20) + `]`), "want an integer from 0"},
+		"a type":    {in(`"name":"x","datatype":"` + strings.Repeat(`\u00e9`, 1<<20) + `","shape":[4],"data":[1,2,3,4]`), "want one of BOOL"},
+		"a number":  {in(xf + `,"data":[1` + strings.Repeat("0", 1<<20) + `]`), "is beyond FP32"},
+	} {
+		t0 := time.Now()
+		code, b, _ := post(t, h.URL+"/v2/models/m/infer", []byte(c.body))
+		wantError(t, name, code, b, 400, c.says)
+		if took := time.Since(t0); took > 20*time.Second || len(b) > 4096 {
+			t.Errorf("%s: a body of %d bytes took %v and made an error of %d", name, len(c.body), took, len(b))
+		}
+	}
+}
+
+// Limits as large as they can be are limits, not their opposite.
+func TestLargestLimits(t *testing.T) {
+	_, h := server(t, serve.Options{MaxBody: math.MaxInt64, MaxElems: math.MaxInt, Queue: math.MaxInt, Timeout: math.MaxInt64}, map[string][]byte{"m": compiled(t, adder(1))})
+	if code, b, _ := post(t, h.URL+"/v2/models/m/infer", []byte(oneRequest)); code != 200 {
+		t.Errorf("%d %s", code, b)
+	}
+	if _, err := serve.New(serve.Options{MaxElems: -1}); err == nil || !strings.Contains(err.Error(), "MaxElems: have -1") {
+		t.Errorf("a negative limit: %v", err)
+	}
 }
 
 // slow is a model that runs for long enough to be stopped.

@@ -23,7 +23,8 @@ type served struct {
 
 	mu   sync.Mutex
 	cur  *version
-	last int // number of the newest version
+	last int  // number of the newest version
+	gone bool // closed: nothing is served under this name again
 
 	// of the watcher alone
 	seen    fileState // what was last loaded or refused
@@ -179,9 +180,14 @@ func (v *version) close() {
 }
 
 // swap makes v the version that answers; the one before is freed when its
-// last request is done.
+// last request is done. Where the server has closed meanwhile, that is v.
 func (m *served) swap(v *version) {
 	m.mu.Lock()
+	if m.gone {
+		m.mu.Unlock()
+		v.close()
+		return
+	}
 	m.last++
 	v.id = strconv.Itoa(m.last)
 	old := m.cur
@@ -196,7 +202,7 @@ func (m *served) swap(v *version) {
 func (m *served) close() {
 	m.mu.Lock()
 	old := m.cur
-	m.cur = nil
+	m.cur, m.gone = nil, true
 	m.mu.Unlock()
 	if old != nil {
 		old.close()

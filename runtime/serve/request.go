@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -53,22 +52,18 @@ func parseRequest(body []byte, header, maxElems int) (*request, error) {
 		}
 		s.b, rest = body[:header:header], body[header:]
 	}
-	p := &parser{s: s, rest: rest, hasRest: header >= 0, maxElems: maxElems, r: &request{}}
+	p := &parser{s: s, rest: rest, hasRest: header >= 0, maxElems: maxElems, r: &request{}, names: map[string]bool{}}
 	var outputs []outputForm
-	seen := false
-	err := s.object(func(key string) error {
+	hasInputs := false
+	err := s.object([]string{"id", "inputs", "outputs", "parameters"}, func(key string) error {
 		var err error
 		switch key {
 		case "id":
 			p.r.id, err = s.str()
 		case "inputs":
-			if seen {
-				return s.fault("inputs are given twice")
-			}
-			seen = true
+			hasInputs = true
 			err = s.array(p.input)
 		case "outputs":
-			outputs = []outputForm{}
 			err = s.array(func() error {
 				o, err := p.output()
 				outputs = append(outputs, o)
@@ -82,8 +77,6 @@ func parseRequest(body []byte, header, maxElems int) (*request, error) {
 			}
 			p.r.binary = q.binary != nil && *q.binary
 			p.r.micros = q.timeout
-		default:
-			_, err = s.skip(1)
 		}
 		return err
 	})
@@ -93,19 +86,21 @@ func parseRequest(body []byte, header, maxElems int) (*request, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !seen:
+	case !hasInputs:
 		return nil, fmt.Errorf("the request has no inputs")
 	case len(p.rest) > 0:
 		return nil, fmt.Errorf("%d bytes of binary data belong to no input", len(p.rest))
 	}
+	asked := make(map[string]bool, len(outputs)) // a request may name very many
 	for _, o := range outputs {
 		w := wanted{o.name, p.r.binary}
 		if o.binary != nil {
 			w.binary = *o.binary
 		}
-		if slices.ContainsFunc(p.r.outputs, func(x wanted) bool { return x.name == w.name }) {
+		if asked[w.name] {
 			return nil, fmt.Errorf("output %q is asked for twice", w.name)
 		}
+		asked[w.name] = true
 		p.r.outputs = append(p.r.outputs, w)
 	}
 	return p.r, nil
@@ -118,6 +113,7 @@ type parser struct {
 	maxElems int
 	elems    int
 	r        *request
+	names    map[string]bool // of r.inputs
 }
 
 type outputForm struct {
@@ -126,7 +122,7 @@ type outputForm struct {
 }
 
 func (p *parser) output() (o outputForm, err error) {
-	err = p.s.object(func(key string) (err error) {
+	err = p.s.object([]string{"name", "parameters"}, func(key string) (err error) {
 		switch key {
 		case "name":
 			o.name, err = p.s.str()
@@ -137,8 +133,6 @@ func (p *parser) output() (o outputForm, err error) {
 				err = p.s.fault("parameter %q is not supported", q.unhandled)
 			}
 			o.binary = q.binary
-		default:
-			_, err = p.s.skip(1)
 		}
 		return err
 	})
@@ -148,9 +142,14 @@ func (p *parser) output() (o outputForm, err error) {
 	return o, err
 }
 
+// paramKeys are the parameters that mean something here.
+var paramKeys = []string{"binary_data_size", "timeout", "binary_data", "binary_data_output",
+	"sequence_id", "sequence_start", "sequence_end", "classification",
+	"shared_memory_region", "shared_memory_byte_size", "shared_memory_offset"}
+
 func (p *parser) params() (q params, err error) {
 	q.size = -1
-	err = p.s.object(func(key string) error {
+	err = p.s.object(paramKeys, func(key string) error {
 		switch key {
 		case "binary_data_size", "timeout":
 			n, err := p.integer(key)
@@ -164,15 +163,11 @@ func (p *parser) params() (q params, err error) {
 			b, err := p.s.bool()
 			q.binary = &b
 			return err
-		case "sequence_id", "sequence_start", "sequence_end", "classification",
-			"shared_memory_region", "shared_memory_byte_size", "shared_memory_offset":
-			v, err := p.s.skip(1)
-			if t := string(v); t != "0" && t != "false" && t != `""` { // these mean: none
-				q.unhandled = key
-			}
-			return err
 		}
-		_, err := p.s.skip(1)
+		v, err := p.s.skip(1)
+		if t := string(v); t != "0" && t != "false" && t != `""` { // these mean: none
+			q.unhandled = key
+		}
 		return err
 	})
 	return q, err
@@ -205,11 +200,12 @@ type inputForm struct {
 // say how to read them, they are read last.
 func (p *parser) input() error {
 	in := inputForm{q: params{size: -1}, dataAt: -1}
-	err := p.s.object(func(key string) error { return p.inputField(&in, key) })
+	err := p.s.object([]string{"name", "datatype", "shape", "parameters", "data"}, func(key string) error { return p.inputField(&in, key) })
 	if err == nil {
 		err = p.finish(&in)
 	}
 	if err == nil {
+		p.names[in.name] = true
 		p.r.inputs = append(p.r.inputs, namedTensor{in.name, in.t})
 		return nil
 	}
@@ -221,42 +217,25 @@ func (p *parser) input() error {
 
 func (p *parser) inputField(in *inputForm, key string) (err error) {
 	s := p.s
-	twice := func(is bool) error {
-		if is {
-			return s.fault("%s is given twice", key)
-		}
-		return nil
-	}
 	switch key {
 	case "name":
-		if err = twice(in.name != ""); err == nil {
-			in.name, err = s.str()
-		}
+		in.name, err = s.str()
 	case "datatype":
-		if err = twice(in.datatype != ""); err == nil {
-			in.datatype, err = s.str()
-		}
+		in.datatype, err = s.str()
 	case "shape":
-		if err = twice(in.dims != nil); err == nil {
-			in.dims, err = p.shape()
-		}
+		in.dims, err = p.shape()
 	case "parameters":
 		in.q, err = p.params()
 		if err == nil && in.q.unhandled != "" {
 			err = s.fault("parameter %q is not supported", in.q.unhandled)
 		}
 	case "data":
-		if err = twice(in.read || in.dataAt >= 0); err != nil {
-			return err
-		}
 		if in.datatype != "" && in.dims != nil {
 			in.read = true
 			return p.elements(in)
 		}
 		s.peek()
 		in.dataAt = s.i
-		_, err = s.skip(1)
-	default:
 		_, err = s.skip(1)
 	}
 	return err
@@ -285,7 +264,7 @@ func (p *parser) finish(in *inputForm) error {
 		return fmt.Errorf("no datatype")
 	case in.dims == nil:
 		return fmt.Errorf("no shape")
-	case slices.ContainsFunc(p.r.inputs, func(x namedTensor) bool { return x.name == in.name }):
+	case p.names[in.name]:
 		return fmt.Errorf("it is given twice")
 	case hasData && in.q.size >= 0:
 		return fmt.Errorf("it has both data and binary_data_size")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -64,8 +65,14 @@ type Server struct {
 
 // New makes a Server without models. Errors: a negative limit.
 func New(o Options) (*Server, error) {
-	if o.MaxBody < 0 || o.MaxElems < 0 || o.Concurrency < 0 || o.Threads < 0 || o.Timeout < 0 || o.Grace < 0 {
-		return nil, diag.New(diag.Usage, "a limit of the server is negative")
+	for _, l := range []struct {
+		name string
+		v    int64
+	}{{"MaxBody", o.MaxBody}, {"MaxElems", int64(o.MaxElems)}, {"Concurrency", int64(o.Concurrency)},
+		{"Threads", int64(o.Threads)}, {"Timeout", int64(o.Timeout)}, {"Grace", int64(o.Grace)}} {
+		if l.v < 0 {
+			return nil, diag.New(diag.Usage, "serve.Options.%s: have %d, want at least 0 (the default)", l.name, l.v)
+		}
 	}
 	or := func(v *int, d int) {
 		if *v == 0 {
@@ -80,6 +87,7 @@ func New(o Options) (*Server, error) {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
+	o.MaxBody = min(o.MaxBody, math.MaxInt64-1) // one byte more tells a body that is too long
 	for _, d := range []struct {
 		v *time.Duration
 		d time.Duration
@@ -189,6 +197,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() { failed <- h.Serve(l) }()
 	select {
 	case err := <-failed:
+		h.Close() // connections that it has taken
 		return diag.In("", diag.Limit, err)
 	case <-ctx.Done():
 	}

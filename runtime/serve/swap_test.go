@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mlc-go/mlc/runtime"
 	"github.com/mlc-go/mlc/runtime/serve"
 )
 
@@ -195,6 +197,91 @@ func TestGarbageReplacement(t *testing.T) {
 		return strings.Contains(string(b), `["2"]`)
 	})
 	still("2")
+}
+
+// A replacement that is being loaded when the server is closed is let go of, not
+// served.
+func TestCloseWhileLoading(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.mlc")
+	write(t, path, compiled(t, adder(100)))
+	loading, goOn := make(chan bool), make(chan bool)
+	models := make(chan *runtime.Model, 1)
+	first := true
+	s, err := serve.New(serve.Options{Poll: time.Millisecond, Load: func(ctx context.Context, path string) (*runtime.Model, error) {
+		m, err := serve.LoadArtifact(ctx, path)
+		if !first {
+			loading <- true
+			<-goOn
+			models <- m
+		}
+		first = false
+		return m, err
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Add(context.Background(), "m", path); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	write(t, path, compiled(t, adder(200)))
+	<-loading
+	s.Close()
+	goOn <- true
+	m := <-models
+	await(t, "closed model", func() bool {
+		x, err := m.NewSession()
+		if err == nil {
+			x.Close()
+		}
+		return err != nil
+	})
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A listener that fails ends Serve, and the connections that it had taken.
+func TestListenerFails(t *testing.T) {
+	s, err := serve.New(serve.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(context.Background(), l) }()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n")
+	r := bufio.NewReader(c)
+	a, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, a.Body); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := <-done; err == nil {
+		t.Error("no error")
+	}
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := r.ReadByte(); err == nil || os.IsTimeout(err) {
+		t.Errorf("the connection is open: %v", err)
+	}
 }
 
 // A request that is running when the server is told to end is answered.

@@ -122,9 +122,14 @@ func (x *Model) findInput() error {
 	ext := make([]int, len(t.Dims)) // -1: open
 	for i, d := range t.Dims {
 		ext[i] = -1
-		if n, ok := d.Const(); ok && n >= 0 && n <= maxExtent {
-			ext[i] = int(n)
+		n, ok := d.Const()
+		if !ok {
+			continue
 		}
+		if n > maxExtent {
+			return bad(fmt.Sprintf("extents of at most %d", maxExtent))
+		}
+		ext[i] = int(n)
 	}
 	if ext[0] != 1 && ext[0] != -1 {
 		return bad("one picture a run (N open or 1)")
@@ -174,6 +179,9 @@ func (x *Model) findInput() error {
 	}
 	if d.Width != 0 && d.Width != x.width || d.Height != 0 && d.Height != x.height {
 		return bad(fmt.Sprintf("width %d and height %d as described", d.Width, d.Height))
+	}
+	if x.width > maxPixels/x.height {
+		return bad(fmt.Sprintf("at most %d pixels, have %d x %d", maxPixels, x.width, x.height))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -195,8 +196,19 @@ func TestRefused(t *testing.T) {
 		{"input", "f32[1,1,2,2]", `{"input": {"name": "z"}, "classify": {}}`, `input "z"`, diag.BadModel},
 		{"output", "f32[1,1,2,2]", `{"classify": {"output": "z"}}`, `no output "z"`, diag.BadModel},
 		{"layout", "f32[1,1,2,2]", `{"input": {"layout": "nhw"}, "classify": {}}`, "layout nhw", diag.BadModel},
+		{"a side", "f32[1,1,1,20000]", `{"input": {"width": 100}, "classify": {}}`, "extents of at most 16384", diag.BadModel},
+		{"channels beyond", "f32[1,20000,1,1]", `{"input": {"layout": "nchw"}, "classify": {}}`, "extents of at most 16384", diag.BadModel},
+		{"an area", "f32[1,1,16384,16384]", `{"classify": {}}`, "at most 67108864 pixels, have 16384 x 16384", diag.BadModel},
 	} {
-		_, err := task.Open(build(t, seen(c.input, 4), c.desc))
+		n := 1 // of the input's elements
+		for _, d := range strings.Split(strings.Trim(c.input[strings.IndexByte(c.input, '['):], "[]"), ",") {
+			k, err := strconv.Atoi(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n *= k
+		}
+		_, err := task.Open(build(t, seen(c.input, n), c.desc))
 		if err == nil || diag.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: have %v (%v), want %v with %q", c.name, err, diag.KindOf(err), c.kind, c.says)
 		}

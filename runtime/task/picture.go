@@ -12,7 +12,8 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 )
 
-// maxPixels bounds a picture: its colours need 4 bytes each.
+// maxPixels bounds a picture, and what it is brought to: decoded, a pixel takes up
+// to 8 bytes (PNG of 16 bits) or about 15 (progressive JPEG, in the making).
 const maxPixels = 1 << 26
 
 // Decode reads a PNG or JPEG picture of at most 2^26 pixels. An orientation in

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/runtime/plan"
 )
 
 // Key is the metadata entry that holds a Task as JSON; KeyClasses is the one
@@ -16,7 +17,7 @@ import (
 // Labels.
 const (
 	Key        = "mlc.task"
-	KeyClasses = "mlc.classes"
+	KeyClasses = plan.KeyClasses
 )
 
 // Task says what a model does with pictures: either Classify or Detect is set.

@@ -24,21 +24,8 @@ import (
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "wasi: %v\n", err)
-		os.Exit(exitCode(err))
+		os.Exit(diag.KindOf(err).ExitCode())
 	}
-}
-
-// exitCode is the command mlc's: by the kind of the error.
-func exitCode(err error) int {
-	switch diag.KindOf(err) {
-	case diag.Usage:
-		return 2
-	case diag.BadModel, diag.BadData, diag.Shape:
-		return 3
-	case diag.Internal:
-		return 5
-	}
-	return 4
 }
 
 func run(args []string, out io.Writer) error {

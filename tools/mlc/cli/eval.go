@@ -18,6 +18,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/runtime/program"
 )
 
 // fileExists says whether a path names something that is there.
@@ -70,7 +71,11 @@ func (a *app) eval() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if names := classNames(m.Artifact().Program.Meta); names != nil {
+		names, err := program.Classes(m.Artifact().Program.Meta)
+		if err != nil {
+			return diag.In(args[0], diag.BadModel, err)
+		}
+		if names != nil {
 			if d, err = data.WithClasses(d, names); err != nil {
 				return err
 			}

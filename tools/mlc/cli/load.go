@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,9 +13,10 @@ import (
 	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/runtime/program"
 )
 
-// maxInputBytes bounds one input file in memory.
+// maxInputBytes bounds one .npz in memory.
 const maxInputBytes = 4 << 30
 
 // loadModel opens an artifact, or compiles a model on the fly.
@@ -138,27 +138,12 @@ func infoNames(infos []runtime.Info) []string {
 
 // readValue reads a file by its suffix, or a literal.
 func readValue(s string, in runtime.Info, dims map[string]int64) (tensor.Value, error) {
-	ext := strings.ToLower(filepath.Ext(s))
-	switch ext {
-	case ".npy":
-		f, err := os.Open(s)
-		if err != nil {
-			return tensor.Value{}, err
-		}
-		defer f.Close()
-		t, err := tensor.ReadNPY(f, maxInputBytes)
-		return tensor.V(t), err
-	case ".pb":
-		b, err := os.ReadFile(s)
-		if err != nil {
-			return tensor.Value{}, err
-		}
-		_, v, err := tensor.DecodePB(b, in.Type)
-		return v, err
-	case ".json":
-		return readJSON(s, in)
+	if program.IsFile(s) {
+		return program.ReadFile(s, in.Type)
+	}
+	switch strings.ToLower(filepath.Ext(s)) {
 	case ".csv", ".png", ".jpg", ".jpeg", ".wav":
-		return tensor.Value{}, diag.New(diag.Unsupported, "%s: files of this kind (supported: .npy, .npz, .pb, .json)", s)
+		return tensor.Value{}, diag.New(diag.Unsupported, "%s: files of this kind (supported: .npy, .npz, .pb, .json, .raw, .bin)", s)
 	}
 	var d []int
 	if in.Type.IsTensor() && in.Type.Ranked() {
@@ -169,55 +154,6 @@ func readValue(s string, in runtime.Info, dims map[string]int64) (tensor.Value, 
 	}
 	t, err := tensor.ParseLiteral(s, in.Type.DType, d)
 	return tensor.V(t), err
-}
-
-// readJSON reads nested lists of numbers, booleans or strings as a tensor of
-// the input's element type.
-func readJSON(file string, in runtime.Info) (tensor.Value, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return tensor.Value{}, err
-	}
-	dec := json.NewDecoder(strings.NewReader(string(b)))
-	dec.UseNumber()
-	var x any
-	if err := dec.Decode(&x); err != nil {
-		return tensor.Value{}, diag.New(diag.BadData, "%s: %v", file, err)
-	}
-	var dims []int
-	for y := x; ; {
-		l, ok := y.([]any)
-		if !ok {
-			break
-		}
-		dims = append(dims, len(l))
-		if len(l) == 0 {
-			break
-		}
-		y = l[0]
-	}
-	t := tensor.New(in.Type.DType, dims...)
-	i := 0
-	var fill func(x any, depth int) error
-	fill = func(x any, depth int) error {
-		if l, ok := x.([]any); ok {
-			if depth >= len(dims) || len(l) != dims[depth] {
-				return diag.New(diag.BadData, "%s: lists of unequal length", file)
-			}
-			for _, e := range l {
-				if err := fill(e, depth+1); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-		if depth != len(dims) {
-			return diag.New(diag.BadData, "%s: lists of unequal depth", file)
-		}
-		i++
-		return t.ParseElem(i-1, fmt.Sprint(x))
-	}
-	return tensor.V(t), fill(x, 0)
 }
 
 func fromNPZ(file string, infos []runtime.Info, vals []tensor.Value, only int) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"io"
 	"os"
 	"time"
 
@@ -51,8 +52,8 @@ type pictureReport struct {
 	Width   int          `json:"width"`
 	Height  int          `json:"height"`
 	Seconds float64      `json:"seconds"`
-	Classes []classFound `json:"classes,omitempty"`
-	Boxes   []boxFound   `json:"boxes,omitempty"`
+	Classes []classFound `json:"classes,omitzero"` // of a task that classifies
+	Boxes   []boxFound   `json:"boxes,omitzero"`   // of one that detects; empty: nothing found
 }
 
 type classFound struct {
@@ -125,16 +126,17 @@ func openTask(m *runtime.Model, f pictureFlags) (*task.Model, bool, error) {
 }
 
 func readPicture(file string) (image.Image, error) {
-	st, err := os.Stat(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, usage("%v", err)
 	}
-	if st.IsDir() || st.Size() > maxPictureBytes {
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxPictureBytes+1)) // a device says nothing of its size
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	if len(b) > maxPictureBytes {
 		return nil, usage("want a picture file of at most %d bytes", maxPictureBytes)
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, usage("%v", err)
 	}
 	return task.Decode(b)
 }

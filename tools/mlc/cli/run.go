@@ -9,14 +9,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
 )
@@ -36,7 +34,7 @@ func (a *app) run() *cobra.Command {
 	c.Long = c.Short + ".\n\nPICTURE is a .png or .jpg; what becomes of it stands in the model's metadata\nmlc.task (see --task and docs/tasks.md)."
 	f.register(c, "2")
 	s := c.Flags()
-	s.StringArrayVarP(&ins, "input", "i", nil, "`NAME=FILE` (.npy, .npz, .pb, .json), NAME=VALUE (4xf32=1,2,3,4 | zeros | random:SEED) or a folder of input_N.pb")
+	s.StringArrayVarP(&ins, "input", "i", nil, "`NAME=FILE` (.npy, .npz, .pb, .json, .raw, .bin), NAME=VALUE (4xf32=1,2,3,4 | zeros | random:SEED) or a folder of input_N.pb")
 	s.BoolVar(&random, "random", false, "random values for inputs that are not given")
 	s.Uint64Var(&seed, "seed", 1, "`seed` of --random")
 	s.IntVar(&threads, "threads", 1, "`threads` to use")
@@ -203,42 +201,18 @@ func (r *outputReport) describe(v tensor.Value, top int) {
 	}
 	t := &v.Tensor
 	n := t.Len()
-	if top > 0 && (t.DType().IsInt() || t.DType().IsFloat() && t.DType().Bits() >= 16) {
-		order := make([]int, n)
-		for i := range order {
-			order[i] = i
-		}
-		slices.SortStableFunc(order, func(i, j int) int {
-			x, y := t.Float(i), t.Float(j)
-			switch {
-			case x > y || y != y && x == x:
-				return -1
-			case x < y || x != x && y == y:
-				return 1
+	if top > 0 {
+		if at, ok := t.Largest(top); ok {
+			for _, i := range at {
+				r.Top = append(r.Top, ranked{i, number(t.Float(i))})
 			}
-			return 0
-		})
-		for _, i := range order[:min(top, n)] {
-			r.Top = append(r.Top, ranked{i, number(t.Float(i))})
+			return
 		}
-		return
 	}
 	for i := range min(n, shown) {
-		r.First = append(r.First, elemText(t, i))
+		r.First = append(r.First, t.ElemText(i))
 	}
 	r.More = n - len(r.First)
-}
-
-func elemText(t *tensor.Tensor, i int) string {
-	switch {
-	case t.DType() == dtype.String:
-		return fmt.Sprintf("%q", t.Strings()[i])
-	case t.DType().IsInt() || t.DType() == dtype.Bool:
-		return fmt.Sprint(t.Int(i))
-	case t.DType().IsFloat() && t.DType().Bits() >= 16:
-		return fmt.Sprintf("%.6g", t.Float(i))
-	}
-	return "?"
 }
 
 func (r *outputReport) print(w io.Writer) {

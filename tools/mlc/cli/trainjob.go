@@ -15,11 +15,8 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/runtime/plan"
+	"github.com/mlc-go/mlc/runtime/program"
 )
-
-// metaClasses is the metadata entry that holds the names of classes, a JSON
-// list of texts.
-const metaClasses = "mlc.classes"
 
 // trainJob is a model with its data: the model takes what the data give.
 type trainJob struct {
@@ -155,8 +152,8 @@ func (j *trainJob) prepare(ctx context.Context, a *app, f *trainFlags, spec nn.S
 		if err != nil {
 			return err
 		}
-		j.model.Meta = slices.DeleteFunc(j.model.Meta, func(m ir.Meta) bool { return m.Key == metaClasses })
-		j.model.Meta = append(j.model.Meta, ir.Meta{Key: metaClasses, Value: string(b)})
+		j.model.Meta = slices.DeleteFunc(j.model.Meta, func(m ir.Meta) bool { return m.Key == plan.KeyClasses })
+		j.model.Meta = append(j.model.Meta, ir.Meta{Key: plan.KeyClasses, Value: string(b)})
 	}
 	f.config.Label = freeName(j.train, "label")
 	return nil
@@ -245,11 +242,16 @@ func (j *trainJob) open(f *trainFlags) error {
 // have; nil: none.
 func (j *trainJob) classes(f *trainFlags) ([]string, error) {
 	var own, taught []string
+	var err error
 	if j.model != nil {
-		own = namesOf(j.model)
+		if own, err = namesOf(j.model); err != nil {
+			return nil, diag.In(f.model, diag.BadModel, err)
+		}
 	}
 	if j.teacherModel != nil {
-		taught = namesOf(j.teacherModel)
+		if taught, err = namesOf(j.teacherModel); err != nil {
+			return nil, diag.In(f.teach.teacher, diag.BadModel, err)
+		}
 	}
 	if own != nil && taught != nil && !slices.Equal(own, taught) {
 		return nil, &diag.Error{Kind: diag.BadData, File: f.teach.teacher, Port: "classes of the teacher", Have: fmt.Sprintf("%q", taught), Want: fmt.Sprintf("%q as the model's", own)}
@@ -319,22 +321,11 @@ func fieldsOf(m *ir.Module) []data.Field {
 	return fs
 }
 
-// namesOf is classNames of a module.
-func namesOf(m *ir.Module) []string {
+// namesOf are the names of classes that a module holds; nil: none.
+func namesOf(m *ir.Module) ([]string, error) {
 	var meta []plan.Meta
 	for _, x := range m.Meta {
 		meta = append(meta, plan.Meta(x))
 	}
-	return classNames(meta)
-}
-
-// classNames reads the names of classes from metadata; nil: none.
-func classNames(meta []plan.Meta) []string {
-	for _, m := range meta {
-		var names []string
-		if m.Key == metaClasses && json.Unmarshal([]byte(m.Value), &names) == nil {
-			return names
-		}
-	}
-	return nil
+	return program.Classes(meta)
 }
