@@ -107,10 +107,11 @@ func source() (string, error) {
 	return "", diag.New(diag.Unsupported, "no stub: this mlc carries none and its source is not where it was built: use a release build (go run ./tools/release in a clone makes one)")
 }
 
-// keyOf is a digest of all that a stub is built from: another source, another
-// stub.
+// keyOf is a digest of all that a stub is built from: another source, or another
+// version of Go (that of this program stands for it), another stub.
 func keyOf(root string) (string, error) {
 	h := sha256.New()
+	fmt.Fprintln(h, goruntime.Version())
 	add := func(p string) error {
 		b, err := os.ReadFile(p)
 		if err == nil {
