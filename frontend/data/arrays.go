@@ -200,15 +200,24 @@ func stack(parts []tensor.Tensor, n int) tensor.Tensor {
 	return t
 }
 
+// maxRandom bounds each field of random data.
+const maxRandom = 4 << 30
+
 // Random makes n samples by seed: numbers as tensor.Random gives them, labels
 // evenly from each field's Classes (two classes where none are given). Error:
-// a field's type has no random values, or fields is empty.
+// a field's type has no random values, or it would have more than 4 GiB; fields
+// is empty.
 func Random(n int, seed uint64, fields []Field) (Dataset, error) {
 	if len(fields) == 0 {
 		return nil, diag.New(diag.Usage, "random data needs a model that says what it takes")
 	}
 	cols := make([]tensor.Tensor, len(fields))
 	for i, f := range fields {
+		dims := append([]int{n}, f.Dims...)
+		if all, ok := tensor.Count(dims); !ok || int64(f.DType.Bytes(all)) > maxRandom { // a few bytes of a model can ask for it
+			return nil, &diag.Error{Kind: diag.Limit, Node: fmt.Sprintf("field %q", f.Name), Have: fmt.Sprintf("%v%v", f.DType, dims),
+				Want: fmt.Sprintf("at most %d bytes of random data", int64(maxRandom))}
+		}
 		if f.IsLabel() {
 			rng := rand.New(rand.NewPCG(seed, mix(uint64(i))))
 			cols[i] = tensor.New(dtype.I64, n)
@@ -217,7 +226,7 @@ func Random(n int, seed uint64, fields []Field) (Dataset, error) {
 			}
 			continue
 		}
-		t, err := tensor.Random(f.DType, seed+uint64(i), append([]int{n}, f.Dims...)...)
+		t, err := tensor.Random(f.DType, seed+uint64(i), dims...)
 		if err != nil {
 			return nil, diag.At(fmt.Sprintf("field %q", f.Name), "", diag.Usage, err)
 		}

@@ -138,7 +138,7 @@ func TestCommand(t *testing.T) {
 		{single, "nothere.npy", "", 3, "nothere.npy"},
 		{single, "2xf32=1,2", "", 3, "have 2, want 3"},
 		{single, "3xi64=1,2,3", "", 3, "i64"},
-		{single, "", "[1,[2],3]", 3, "lists of unequal length or depth"},
+		{single, "", "[1,[2],3]", 3, "lists of unequal depth"},
 		{single, "", `{"z": [1,2,3]}`, 3, "the object has other keys"},
 		{single, "", "[1,2", 3, `input "x"`},
 		{single, "", "x", 3, `input "x"`},

@@ -195,6 +195,9 @@ func literal(s string, t tensor.Type) (tensor.Value, error) {
 		}
 		dims = append(dims, int(n))
 	}
+	if n, ok := tensor.Count(dims); !ok || int64(t.DType.Bytes(n)) > maxInput {
+		return tensor.Value{}, &diag.Error{Kind: diag.Limit, Have: t.String(), Want: fmt.Sprintf("at most %d bytes", int64(maxInput))}
+	}
 	x, err := tensor.ParseLiteral(s, t.DType, dims)
 	if err != nil {
 		return tensor.Value{}, diag.New(diag.Usage, "%s: no such file, and no value: %v", s, err)
@@ -212,9 +215,12 @@ func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error 
 	}
 	byName, ok := x.(map[string]any)
 	if !ok {
-		t, err := nested(x, infos[i].Type.DType)
+		t, err := tensor.FromNested(infos[i].Type.DType, x)
+		if err != nil {
+			return diag.New(diag.BadData, "%v", err)
+		}
 		vals[i] = tensor.V(t)
-		return err
+		return nil
 	}
 	taken := 0
 	for j, info := range infos {
@@ -222,7 +228,7 @@ func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error 
 		if !ok {
 			continue
 		}
-		t, err := nested(v, info.Type.DType)
+		t, err := tensor.FromNested(info.Type.DType, v)
 		if err != nil {
 			return diag.New(diag.BadData, "%q: %v", info.Name, err)
 		}
@@ -233,43 +239,4 @@ func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error 
 		return diag.New(diag.BadData, "the object has other keys than the inputs %s", names(infos))
 	}
 	return nil
-}
-
-// nested makes a tensor of nested lists of equal length.
-func nested(x any, d dtype.DType) (tensor.Tensor, error) {
-	if !d.Valid() {
-		return tensor.Tensor{}, diag.New(diag.BadData, "lists for an input that is no tensor")
-	}
-	var dims []int
-	for y := x; ; {
-		l, ok := y.([]any)
-		if !ok {
-			break
-		}
-		dims = append(dims, len(l))
-		if len(l) == 0 {
-			break
-		}
-		y = l[0]
-	}
-	t := tensor.New(d, dims...)
-	n := 0
-	var fill func(x any, depth int) error
-	fill = func(x any, depth int) error {
-		l, ok := x.([]any)
-		if ok != (depth < len(dims)) || ok && len(l) != dims[depth] {
-			return diag.New(diag.BadData, "lists of unequal length or depth")
-		}
-		for _, e := range l {
-			if err := fill(e, depth+1); err != nil {
-				return err
-			}
-		}
-		if ok {
-			return nil
-		}
-		n++
-		return t.ParseElem(n-1, fmt.Sprint(x))
-	}
-	return t, fill(x, 0)
 }

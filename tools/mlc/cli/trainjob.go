@@ -15,11 +15,8 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/runtime/plan"
+	"github.com/mlc-go/mlc/runtime/task"
 )
-
-// metaClasses is the metadata entry that holds the names of classes, a JSON
-// list of texts.
-const metaClasses = "mlc.classes"
 
 // trainJob is a model with its data: the model takes what the data give.
 type trainJob struct {
@@ -139,8 +136,8 @@ func (j *trainJob) prepare(ctx context.Context, a *app, f *trainFlags, spec nn.S
 		if err != nil {
 			return err
 		}
-		j.model.Meta = slices.DeleteFunc(j.model.Meta, func(m ir.Meta) bool { return m.Key == metaClasses })
-		j.model.Meta = append(j.model.Meta, ir.Meta{Key: metaClasses, Value: string(b)})
+		j.model.Meta = slices.DeleteFunc(j.model.Meta, func(m ir.Meta) bool { return m.Key == task.KeyClasses })
+		j.model.Meta = append(j.model.Meta, ir.Meta{Key: task.KeyClasses, Value: string(b)})
 	}
 	f.config.Label = freeName(j.train, "label")
 	return nil
@@ -272,12 +269,16 @@ func (a *app) takeRaw(m *ir.Module, d data.Dataset, o data.FitOptions) (*ir.Modu
 	return p.Attach(m, a.reg.Ops)
 }
 
+// mostRandom bounds the classes of random labels: a few bytes of a model can
+// speak of any number.
+const mostRandom = 1 << 16
+
 // fieldsOf is what random data for a model look like: its inputs, open dims
 // taken as 1, and labels for its first output's last axis.
 func fieldsOf(m *ir.Module) []data.Field {
 	var fs []data.Field
 	sample := func(t ir.Type) []int {
-		d, err := concrete(t, nil)
+		d, err := extents(t, nil)
 		if err != nil || len(d) == 0 {
 			return []int{}
 		}
@@ -290,7 +291,7 @@ func fieldsOf(m *ir.Module) []data.Field {
 	}
 	for _, r := range m.Main().Results {
 		if d := sample(r.Value.Type); r.State == nil && len(d) == 1 {
-			y := data.Field{Name: "target", DType: dtype.I64, Dims: []int{}, Target: true, Classes: make([]string, d[0])}
+			y := data.Field{Name: "target", DType: dtype.I64, Dims: []int{}, Target: true, Classes: make([]string, min(d[0], mostRandom))}
 			for i := range y.Classes {
 				y.Classes[i] = fmt.Sprint(i)
 			}
@@ -316,7 +317,7 @@ func namesOf(m *ir.Module) []string {
 func classNames(meta []plan.Meta) []string {
 	for _, m := range meta {
 		var names []string
-		if m.Key == metaClasses && json.Unmarshal([]byte(m.Value), &names) == nil {
+		if m.Key == task.KeyClasses && json.Unmarshal([]byte(m.Value), &names) == nil {
 			return names
 		}
 	}
