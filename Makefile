@@ -12,7 +12,7 @@ test:
 	go test ./...
 
 golden:
-	go test ./ir/... ./passes -update
+	go test ./ir/irtest ./passes -update
 
 fuzz:
 	go run ./tools/full -fresh -job '^fuzz/' -fuzz $(T)

@@ -148,7 +148,6 @@ func ExampleModel_Artifact() {
 	// Output:
 	// target generic
 	// level 2
-
 }
 
 // The kernels that a model runs here: those of a generic artifact are plain Go.
@@ -161,7 +160,6 @@ func ExampleModel_Kernels() {
 	}
 	// Output:
 	// eltwise.f32.generic
-
 }
 
 // Each goroutine has a session of its own.
@@ -193,7 +191,6 @@ func ExampleModel_Close() {
 	fmt.Println(err)
 	// Output:
 	// the model is closed
-
 }
 
 func ExampleSessionOption() {
@@ -292,12 +289,13 @@ func ExampleSession_BindValue() {
 	// 1 2
 }
 
-// counting is a session of counter.
+// counting is a session of counter that is given 1 and 10.
 func counting() *runtime.Session {
 	m, err := runtime.Decode(built(codegen.Bytes([]byte(counter))))
 	check(err)
 	s, err := m.NewSession()
 	check(err)
+	check(s.Bind("x", tensor.MustOf([]float32{1, 10}, 2)))
 	return s
 }
 
@@ -305,7 +303,6 @@ func counting() *runtime.Session {
 func ExampleSession_Reset() {
 	s := counting()
 	defer s.Close()
-	check(s.Bind("x", tensor.MustOf([]float32{1, 10}, 2)))
 	for i := range 4 {
 		if i == 3 {
 			s.Reset()
@@ -326,7 +323,6 @@ func ExampleSession_Reset() {
 func ExampleSession_Output() {
 	s := counting()
 	defer s.Close()
-	check(s.Bind("x", tensor.MustOf([]float32{1, 10}, 2)))
 	check(s.Run(context.Background()))
 	view, err := s.Output("y")
 	check(err)
@@ -342,21 +338,18 @@ func ExampleSession_Output() {
 func ExampleSession_OutputValue() {
 	s := counting()
 	defer s.Close()
-	check(s.Bind("x", tensor.MustOf([]float32{1, 10}, 2)))
 	check(s.Run(context.Background()))
 	v, err := s.OutputValue("y")
 	check(err)
 	fmt.Println(v.Kind == tensor.KindTensor, v.Tensor.Type())
 	// Output:
 	// true f32[2]
-
 }
 
 // A cancelled context ends a run between two kernels.
 func ExampleSession_Run() {
 	s := counting()
 	defer s.Close()
-	check(s.Bind("x", tensor.MustOf([]float32{1, 10}, 2)))
 	ctx, cancel := context.WithCancel(context.Background())
 	fmt.Println(s.Run(ctx))
 	cancel()
@@ -364,7 +357,6 @@ func ExampleSession_Run() {
 	// Output:
 	// <nil>
 	// context canceled
-
 }
 
 // Where the time goes, call by call.
@@ -389,7 +381,6 @@ func ExampleSession_OnProfile() {
 	// Output:
 	// first is conv.f32.generic
 	// some time: true
-
 }
 
 func ExampleSession_Close() {

@@ -10,6 +10,9 @@ import (
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
+// maxVector bounds an input of a recorded run.
+const maxVector = 1 << 32
+
 // Record runs the reference interpreter on m, whose dims are bound, n times on
 // random inputs of seeds 1000, 2000, .... Errors: an input that has no random
 // form (Unsupported); what the interpreter says.
@@ -59,6 +62,9 @@ func random(t tensor.Type, seed uint64) (tensor.Tensor, error) {
 			return tensor.Tensor{}, diag.New(diag.Unsupported, "open dim %v", d)
 		}
 		dims[i] = int(n)
+	}
+	if n, ok := tensor.Count(dims); !ok || int64(t.DType.Bytes(n)) > maxVector {
+		return tensor.Tensor{}, &diag.Error{Kind: diag.Limit, Port: "value for the test's vectors", Have: t.String(), Want: fmt.Sprintf("at most %d bytes, or no vectors", int64(maxVector))}
 	}
 	return tensor.Random(t.DType, seed, dims...)
 }

@@ -212,7 +212,7 @@ func Random(n int, seed uint64, fields []Field) (Dataset, error) {
 	for _, f := range fields {
 		k, ok := tensor.Count(append([]int{n}, f.Dims...))
 		if left -= int64(f.DType.Bytes(k)); !ok || left < 0 {
-			return nil, diag.New(diag.Limit, "%d random samples take more than %d bytes", n, maxBytes)
+			return nil, diag.New(diag.Limit, "field %q: %d random samples take more than %d bytes", f.Name, n, maxBytes)
 		}
 	}
 	cols := make([]tensor.Tensor, len(fields))

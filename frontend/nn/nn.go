@@ -93,9 +93,23 @@ func (b *Builder) source(name string) {
 	}
 }
 
+// maxWeight is the most bytes of one weight.
+const maxWeight = 1 << 32
+
+// weight is a tensor of zeros; where it would have more than maxWeight bytes, the
+// builder fails and it is empty.
+func (b *Builder) weight(dims []int) tensor.Tensor {
+	n, ok := tensor.Count(dims)
+	if !ok || int64(b.dtype.Bytes(n)) > maxWeight {
+		b.Fail(&diag.Error{Kind: diag.Limit, Port: "weight of a layer", Have: fmt.Sprintf("%v%v", b.dtype, dims), Want: fmt.Sprintf("at most %d bytes", int64(maxWeight))})
+		return tensor.New(b.dtype, 0)
+	}
+	return tensor.New(b.dtype, dims...)
+}
+
 // uniform draws from -bound..bound, every weight from a stream of its own.
 func (b *Builder) uniform(bound float64, dims ...int) tensor.Tensor {
-	t := tensor.New(b.dtype, dims...)
+	t := b.weight(dims)
 	b.drawn++
 	r := rand.New(rand.NewPCG(b.seed, b.drawn))
 	for i := range t.Len() {
@@ -116,7 +130,7 @@ func (b *Builder) glorot(in, out int, dims ...int) tensor.Tensor {
 
 // fill is a tensor of one value.
 func (b *Builder) fill(v float64, dims ...int) tensor.Tensor {
-	t := tensor.New(b.dtype, dims...)
+	t := b.weight(dims)
 	for i := range t.Len() {
 		t.SetFloat(i, v)
 	}

@@ -3,7 +3,6 @@ package onnx
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
 	"github.com/mlc-go/mlc/ir"
@@ -80,7 +79,7 @@ func (v *survey) lookup(n *onnxpb.NodeProto, s *scope) *diag.Error {
 	switch {
 	case def == nil || def == ir.ConstDef || domain == "mlc":
 		hint := ""
-		if near := v.near(n.GetOpType(), domain); near != "" {
+		if near := v.near(n.GetOpType()); near != "" {
 			hint = "; did you mean " + near
 		}
 		return unsupported("no such operator in domain %s, and the model has no function of that name%s", domainName(domain), hint)
@@ -108,38 +107,17 @@ func (v *survey) miss(e *diag.Error, where string) {
 
 // near is the operator whose name is most like an unknown one: the same name
 // in another domain, or one that differs by a typing error.
-func (v *survey) near(name, domain string) string {
-	best, dist := "", 1+min(2, max(0, len(name)-1)/3)
+func (v *survey) near(name string) string {
+	var names []string
+	full := map[string]string{}
 	for _, d := range v.opt.Ops.All() {
-		if d.Domain == "mlc" {
-			continue
-		}
-		if n := distance(strings.ToLower(name), strings.ToLower(d.Name), dist); n < dist {
-			best, dist = d.FullName(), n
+		if d.Domain != "mlc" && full[d.Name] == "" {
+			names = append(names, d.Name)
+			full[d.Name] = d.FullName()
 		}
 	}
-	return best
-}
-
-// distance is the number of edits between two names, at most limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(a) > 1<<8 {
-		return limit
+	if n := diag.Nearest(name, names); len(n) > 0 {
+		return full[n[0]]
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return min(limit, row[len(b)])
+	return ""
 }

@@ -18,7 +18,10 @@ func Nearest(name string, candidates []string) []string {
 	low := strings.ToLower(name)
 	for _, c := range candidates {
 		cl := strings.ToLower(c)
-		d := edits(low, cl)
+		d := limit + 1
+		if gap := len(low) - len(cl); -limit <= gap && gap <= limit { // a name from a file may be of any length
+			d = edits(low, cl)
+		}
 		if d > limit && len(name) >= 3 && strings.HasPrefix(cl, low) {
 			d = limit
 		}

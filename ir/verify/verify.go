@@ -261,6 +261,9 @@ func (c *checker) node(f *ir.Func, n *ir.Node, s *scope, depth int) {
 	}
 	for i, v := range n.Out {
 		if v == nil {
+			if i < len(n.Def.Out) && !n.Def.Out[i].Optional && !n.Def.Out[i].Variadic {
+				c.fail(where, "output "+n.Def.Out[i].Name, "left out, which only optional outputs may be: give it a name")
+			}
 			continue
 		}
 		if v.Node != n || v.Func != f {

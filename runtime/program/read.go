@@ -237,6 +237,9 @@ func literal(s string, t tensor.Type) (tensor.Value, error) {
 		}
 		dims = append(dims, int(n))
 	}
+	if n, ok := tensor.Count(dims); !ok || int64(t.DType.Bytes(n)) > maxInput {
+		return tensor.Value{}, &diag.Error{Kind: diag.Limit, Have: t.String(), Want: fmt.Sprintf("at most %d bytes", int64(maxInput))}
+	}
 	x, err := tensor.ParseLiteral(s, t.DType, dims)
 	if err != nil {
 		return tensor.Value{}, diag.New(diag.Usage, "%s: no such file, and no value: %v", s, err)
@@ -266,8 +269,11 @@ func fromJSON(b []byte, i int, infos []runtime.Info, vals []tensor.Value) error 
 	byName, ok := x.(map[string]any)
 	if !ok {
 		t, err := tensor.OfLists(x, infos[i].Type.DType)
+		if err != nil {
+			return diag.New(diag.BadData, "%v", err)
+		}
 		vals[i] = tensor.V(t)
-		return err
+		return nil
 	}
 	taken := 0
 	for j, info := range infos {

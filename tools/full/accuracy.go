@@ -307,8 +307,10 @@ func (r *runner) bar(b bar) error {
 			return fmt.Errorf("%d seeds of %s and %d of %s", len(v), b.of, len(w), b.than)
 		}
 		for i := range v {
-			if v[i] -= w[i]; b.kind == dropAtMost {
-				v[i] = -v[i]
+			if b.kind == dropAtMost {
+				v[i] = w[i] - v[i] // not -(v-w), which makes -0 of equals
+			} else {
+				v[i] -= w[i]
 			}
 		}
 	}

@@ -129,4 +129,19 @@ func TestStudyNeeds(t *testing.T) {
 	if err := r.bar(bar{of: "fashion-int8", kind: atLeast, bar: 91.1}); err != nil {
 		t.Error(err)
 	}
+	// By hand: 91.5, 91.2 and 91.6 fall to 91, 91.2, 91.4: by 0.5, 0, 0.2.
+	for seed, x := range []float64{91.5, 91.2, 91.6} {
+		r.st.Jobs[studyNamed("fashion").job(seed+1)] = result{Status: "ok", Value: &x}
+	}
+	drop := bar{of: "fashion-int8", than: "fashion", kind: dropAtMost, bar: 0.3}
+	if err := r.bar(drop); err != nil || !strings.Contains(r.now.Note, "mean 0.233") || !strings.Contains(r.now.Note, " of 0.5 0 0.2;") {
+		t.Errorf("%v, %s", err, r.now.Note)
+	}
+	if drop.bar = 0.2; r.bar(drop) == nil {
+		t.Errorf("a drop of 0.233 passes a bar of 0.2")
+	}
+	gain := bar{of: "fashion", than: "fashion-int8", kind: gainAtLeast, bar: 0.2}
+	if err := r.bar(gain); err == nil || !strings.Contains(err.Error(), "mean 0.233") { // the interval holds 0
+		t.Errorf("%v", err)
+	}
 }

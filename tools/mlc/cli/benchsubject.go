@@ -271,7 +271,7 @@ func batchDims(b *benchBuild, batch int, f *benchFlags) (map[string]int64, error
 }
 
 // arenaOf is the memory of intermediate values where symbols have the values
-// of dims, else 1; 0 where it depends on the data.
+// of dims, else their lower bounds, at least 1; 0 where it depends on the data.
 func arenaOf(p *plan.Program, dims map[string]int64) int64 {
 	env := func(name string) (int64, bool) {
 		if v, ok := dims[name]; ok {

@@ -35,7 +35,7 @@ func (a *app) build() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 	}
 	f.register(c, "2")
-	q.register(c)
+	q.register(c.Flags())
 	g.register(c)
 	c.Flags().StringVar(&mode, "quantize", "", "quantize before compiling: `int8` (static, needs --calib)")
 	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name, with the kind as its suffix but for exe and go)")
@@ -274,25 +274,7 @@ func (a *app) passTimes(r *pass.Report) {
 
 // memoryOf is the arena of a program whose symbols take their lower bounds (at
 // least 1), 0 if that does not lay out.
-func memoryOf(p *plan.Program) int {
-	env := func(name string) (int64, bool) {
-		for _, s := range p.Syms {
-			if s.Name == name {
-				return max(1, s.Lo), true
-			}
-		}
-		return 0, false
-	}
-	total := 0
-	for _, f := range p.Funcs {
-		fr, err := plan.Layout(f, env)
-		if err != nil {
-			return 0
-		}
-		total += fr.Size
-	}
-	return total
-}
+func memoryOf(p *plan.Program) int { return int(arenaOf(p, nil)) }
 
 func bytesText(n int64) string {
 	switch {

@@ -273,16 +273,7 @@ func fieldsFor(m *runtime.Model) []data.Field {
 
 // scoreModule compiles a module and scores it.
 func (a *app) scoreModule(ctx context.Context, m *ir.Module, d data.Dataset, metrics []string, threads int) (*data.Scorer, error) {
-	art, err := codegen.Build(ctx, codegen.Graph(m), a.options())
-	if err != nil {
-		return nil, err
-	}
-	defer art.Close()
-	b, err := art.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	model, err := runtime.Decode(b, runtime.WithKernels(a.reg.Kernels))
+	model, err := a.compiled(ctx, codegen.Graph(m), a.options())
 	if err != nil {
 		return nil, err
 	}

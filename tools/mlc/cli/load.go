@@ -24,7 +24,12 @@ func (a *app) loadModel(ctx context.Context, path string, o codegen.Options) (*r
 	if isArtifactFile(path) {
 		return runtime.Open(path, runtime.WithKernels(a.reg.Kernels))
 	}
-	art, err := codegen.Build(ctx, a.source(path), o)
+	return a.compiled(ctx, a.source(path), o)
+}
+
+// compiled builds a model in memory.
+func (a *app) compiled(ctx context.Context, src codegen.Source, o codegen.Options) (*runtime.Model, error) {
+	art, err := codegen.Build(ctx, src, o)
 	if err != nil {
 		return nil, err
 	}
@@ -36,9 +41,22 @@ func (a *app) loadModel(ctx context.Context, path string, o codegen.Options) (*r
 	return runtime.Decode(b, runtime.WithKernels(a.reg.Kernels))
 }
 
-// concrete gives extents for an input whose open dims take their values from
-// dims, else 1.
+// concrete is extents for a value that is to be made. Error: among others, that
+// it has more than maxInputBytes, as a few bytes of a model can say.
 func concrete(t tensor.Type, dims map[string]int64) ([]int, error) {
+	out, err := extents(t, dims)
+	if err != nil {
+		return nil, err
+	}
+	if n, ok := tensor.Count(out); !ok || int64(t.DType.Bytes(n)) > maxInputBytes {
+		return nil, &diag.Error{Kind: diag.Limit, Port: "value", Have: fmt.Sprintf("%v%v", t.DType, out), Want: fmt.Sprintf("at most %d bytes", int64(maxInputBytes))}
+	}
+	return out, nil
+}
+
+// extents gives those of a value whose open dims take their values from dims,
+// else 1.
+func extents(t tensor.Type, dims map[string]int64) ([]int, error) {
 	if !t.Ranked() {
 		return nil, usage("an input of unknown rank needs a file or a value")
 	}
@@ -105,7 +123,7 @@ func (a *app) inputs(m *runtime.Model, args []string, random bool, seed uint64, 
 		}
 		d, err := concrete(in.Type, dims)
 		if err != nil {
-			return nil, err
+			return nil, diag.At(fmt.Sprintf("input %q", in.Name), "", diag.Shape, err)
 		}
 		t, err := tensor.Random(in.Type.DType, seed+uint64(i), d...)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
@@ -20,8 +21,7 @@ type quantFlags struct {
 	batch, samples, threads    int
 }
 
-func (f *quantFlags) register(c *cobra.Command) {
-	s := c.Flags()
+func (f *quantFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.calib, "calib", "", "calibrate on `DATA`: "+calibForms)
 	s.StringVar(&f.method, "method", "minmax", "how ranges are `found`: minmax, percentile:99.99")
 	s.StringVar(&f.activations, "activation-type", "u8", "`type` of activations: u8, i8")
@@ -73,7 +73,7 @@ func (a *app) quantize() *cobra.Command {
 		Short: "Quantize a model to static 8-bit integers (QuantizeLinear and DequantizeLinear)",
 		Args:  cobra.ExactArgs(1),
 	}
-	f.register(c)
+	f.register(c.Flags())
 	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`: .onnx, .mir, .mlc or .tflite by its suffix; - is standard output, as ONNX")
 	c.Flags().StringVar(&report, "report", "", "write how values differ, as JSON or HTML by its suffix, to `FILE`")
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
@@ -163,12 +163,14 @@ func (a *app) maybeQuantized(c *cobra.Command, model string, o *codegen.Options,
 	src, done = a.source(model), func() error { return nil }
 	switch mode {
 	case "":
-		for _, name := range []string{"calib", "method", "activation-type", "keep", "calib-batch"} {
-			if c.Flags().Changed(name) {
-				return src, done, usage("--%s goes with --quantize int8", name)
+		own := pflag.NewFlagSet("quantize", pflag.ContinueOnError)
+		(&quantFlags{}).register(own)
+		own.VisitAll(func(x *pflag.Flag) {
+			if c.Flags().Changed(x.Name) && err == nil {
+				err = usage("--%s goes with --quantize int8", x.Name)
 			}
-		}
-		return src, done, nil
+		})
+		return src, done, err
 	case "int8":
 	default:
 		return src, done, usage("--quantize=%s: unknown way (have int8)", mode)

@@ -14,6 +14,7 @@ import (
 	goruntime "runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -229,6 +230,10 @@ func npzBytes(arrays []tensor.Named) ([]byte, error) {
 }
 
 func write(ts *testscript.TestScript, file string, b []byte) {
+	// A process started meanwhile would inherit the file open for writing, and then
+	// it could not be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(file)), 0o755))
 	ts.Check(os.WriteFile(ts.MkAbs(file), b, 0o644))
 }

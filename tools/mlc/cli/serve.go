@@ -90,16 +90,7 @@ func (a *app) compileUnmapped(ctx context.Context, path string, o codegen.Option
 		return nil, diag.In(path, diag.BadModel, err)
 	}
 	defer root.Close()
-	art, err := codegen.Build(ctx, codegen.FS(unmapped{root.FS()}, filepath.Base(path)), o)
-	if err != nil {
-		return nil, err
-	}
-	defer art.Close()
-	b, err := art.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	return runtime.Decode(b, runtime.WithKernels(a.reg.Kernels))
+	return a.compiled(ctx, codegen.FS(unmapped{root.FS()}, filepath.Base(path)), o)
 }
 
 // unmapped hides that its files are the system's, which would be mapped.

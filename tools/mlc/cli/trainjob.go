@@ -290,12 +290,16 @@ func (a *app) takeRaw(m *ir.Module, d data.Dataset, o data.FitOptions) (*ir.Modu
 	return p.Attach(m, a.reg.Ops)
 }
 
+// mostRandom bounds the classes of random labels: a few bytes of a model can
+// speak of any number.
+const mostRandom = 1 << 16
+
 // fieldsOf is what random data for a model look like: its inputs, open dims
 // taken as 1, and labels for its first output's last axis.
 func fieldsOf(m *ir.Module) []data.Field {
 	var fs []data.Field
 	sample := func(t ir.Type) []int {
-		d, err := concrete(t, nil)
+		d, err := extents(t, nil)
 		if err != nil || len(d) == 0 {
 			return []int{}
 		}
@@ -308,7 +312,7 @@ func fieldsOf(m *ir.Module) []data.Field {
 	}
 	for _, r := range m.Main().Results {
 		if d := sample(r.Value.Type); r.State == nil && len(d) == 1 {
-			y := data.Field{Name: "target", DType: dtype.I64, Dims: []int{}, Target: true, Classes: make([]string, d[0])}
+			y := data.Field{Name: "target", DType: dtype.I64, Dims: []int{}, Target: true, Classes: make([]string, min(d[0], mostRandom))}
 			for i := range y.Classes {
 				y.Classes[i] = fmt.Sprint(i)
 			}
