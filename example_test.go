@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	mlc "github.com/mlc-go/mlc"
+	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/op"
@@ -76,23 +77,84 @@ func ExampleSource() {
 	// made f32[2]
 }
 
-// Every export reads the same optimized module.
+// Every export is of the same model; TensorFlow Lite wants its extents fixed.
 func ExampleArtifact_Export() {
-	a, err := mlc.Compile(context.Background(), mlc.File(digits))
+	ctx := context.Background()
+	a, err := mlc.Compile(ctx, mlc.File(digits), mlc.Dim("N", 1, 1))
 	check(err)
 	defer a.Close()
 
-	for _, format := range []string{"mlc", "onnx", "mir"} {
+	for _, format := range []string{"mlc", "onnx", "mir", "tflite"} {
 		var b bytes.Buffer
-		check(a.Export(&b, format))
+		check(a.Export(ctx, &b, format))
 		fmt.Println(format, b.Len() > 1000)
 	}
-	fmt.Println(a.Export(io.Discard, "gguf"))
+	fmt.Println(a.Export(ctx, io.Discard, "gguf"))
 	// Output:
 	// mlc true
 	// onnx true
 	// mir true
-	// unknown format "gguf" (have mlc, onnx, mir)
+	// tflite true
+	// unknown kind "gguf" of output (have mlc, exe, go, onnx, tflite, mir)
+}
+
+// A Go package has its weights in it and links no compiler.
+func ExampleArtifact_GoPackage() {
+	ctx := context.Background()
+	a, err := mlc.Compile(ctx, mlc.File(digits), mlc.Dim("N", 1, 1))
+	check(err)
+	defer a.Close()
+	files, err := a.GoPackage(ctx, "digits")
+	check(err)
+	for _, f := range files {
+		if f.Name == "model.go" {
+			fmt.Println(strings.Contains(string(f.Data), ") Predict("))
+		}
+	}
+	// Output:
+	// true
+}
+
+// GoFile is a file below the package's folder.
+func ExampleGoFile() {
+	ctx := context.Background()
+	a, err := mlc.Compile(ctx, mlc.File(digits), mlc.Dim("N", 1, 1), mlc.Target("arm64"))
+	check(err)
+	defer a.Close()
+	files, err := a.GoPackage(ctx, "digits")
+	check(err)
+	dir, err := os.MkdirTemp("", "digits")
+	check(err)
+	defer os.RemoveAll(dir)
+	for _, f := range files {
+		to := filepath.Join(dir, filepath.FromSlash(f.Name))
+		check(os.MkdirAll(filepath.Dir(to), 0o755))
+		check(os.WriteFile(to, f.Data, 0o644))
+		if strings.HasSuffix(f.Name, ".mlc") {
+			fmt.Println(f.Name, len(f.Data) > 100<<10)
+		}
+	}
+	// Output:
+	// model_arm64.mlc true
+}
+
+// Weights and activations of 8 bits: the ranges come from samples.
+func ExampleQuantize() {
+	ctx := context.Background()
+	samples, err := data.Random(32, 1, []data.Field{{Name: "image", DType: dtype.F32, Dims: []int{1, 28, 28}}})
+	check(err)
+	a, err := mlc.Compile(ctx, mlc.File(digits), mlc.Quantize("int8", samples))
+	check(err)
+	defer a.Close()
+	var float, int8 bytes.Buffer
+	check(a.Export(ctx, &int8, "mlc"))
+	b, err := mlc.Compile(ctx, mlc.File(digits))
+	check(err)
+	defer b.Close()
+	check(b.Export(ctx, &float, "mlc"))
+	fmt.Println(int8.Len() < float.Len()/2)
+	// Output:
+	// true
 }
 
 // The digest names what was built: it changes with the options, and with nothing
@@ -168,7 +230,7 @@ func ExampleModel() {
 	check(err)
 	defer a.Close()
 	var b bytes.Buffer
-	check(a.Export(&b, "mlc"))
+	check(a.Export(context.Background(), &b, "mlc"))
 
 	var m *mlc.Model
 	m, err = mlc.Load(ctx, mlc.Bytes(b.Bytes()))
@@ -462,7 +524,7 @@ func ExampleRegistry_AddPass() {
 	a, err := mlc.Compile(context.Background(), mlc.Bytes([]byte(own)), mlc.With(r), mlc.Passes("twice-add"))
 	check(err)
 	defer a.Close()
-	check(a.Export(os.Stdout, "mir"))
+	check(a.Export(context.Background(), os.Stdout, "mir"))
 	// Output:
 	// module "own" opset {acme 1 ai.onnx 28}
 	// dim N 1..100
@@ -485,7 +547,7 @@ func ExampleLoad_artifact() {
 	path := filepath.Join(dir, "digits.mlc")
 	f, err := os.Create(path)
 	check(err)
-	check(a.Export(f, "mlc"))
+	check(a.Export(context.Background(), f, "mlc"))
 	check(f.Close())
 
 	m, err := mlc.Load(ctx, mlc.File(path))

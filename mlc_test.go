@@ -20,6 +20,7 @@ import (
 	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/passes/pass"
@@ -53,7 +54,7 @@ func ExampleCompile() {
 	}
 	defer a.Close()
 	var b bytes.Buffer
-	if err := a.Export(&b, "mlc"); err != nil {
+	if err := a.Export(context.Background(), &b, "mlc"); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(a.Module().Main().Params[0].Type, b.Len() > 100<<10)
@@ -288,7 +289,7 @@ func TestEmbedding(t *testing.T) {
 	}
 	defer a.Close()
 	var b bytes.Buffer
-	if err := a.Export(&b, "mlc"); err != nil {
+	if err := a.Export(context.Background(), &b, "mlc"); err != nil {
 		t.Fatal(err)
 	}
 	write("digits.mlc", b.String())
@@ -311,7 +312,7 @@ func TestSameBytes(t *testing.T) {
 					t.Fatal(err)
 				}
 				var b bytes.Buffer
-				if err := a.Export(&b, "mlc"); err != nil {
+				if err := a.Export(context.Background(), &b, "mlc"); err != nil {
 					t.Fatal(err)
 				}
 				a.Close()
@@ -323,5 +324,66 @@ func TestSameBytes(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestExportChanged: TensorFlow Lite is written of the model that was compiled,
+// or not at all.
+func TestExportChanged(t *testing.T) {
+	ctx := context.Background()
+	file := filepath.Join(t.TempDir(), "m.mir")
+	write := func(operator string) {
+		t.Helper()
+		text := "module \"m\" opset {ai.onnx 21}\nfunc main(%x: f32[2]) -> (%y: f32[2]) {\n\t%y = " + operator + " %x : f32[2]\n\treturn %y\n}\n"
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Relu")
+	a, err := mlc.Compile(ctx, mlc.File(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	var b bytes.Buffer
+	if err := a.Export(ctx, &b, "tflite"); err != nil || !bytes.Contains(b.Bytes(), []byte("TFL3")) {
+		t.Fatalf("%d bytes, %v", b.Len(), err)
+	}
+	write("Tanh")
+	b.Reset()
+	err = a.Export(ctx, &b, "tflite")
+	if diag.KindOf(err) != diag.BadModel || !strings.Contains(err.Error(), "has changed since it was compiled") || b.Len() > 0 {
+		t.Errorf("%d bytes, %v", b.Len(), err)
+	}
+}
+
+// TestExportRefused: what an export cannot be is said before anything is written.
+func TestExportRefused(t *testing.T) {
+	ctx := context.Background()
+	a, err := mlc.Compile(ctx, mlc.File("testdata/models/digits.onnx"), mlc.Target("generic"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	for _, c := range []struct {
+		format, text string
+		kind         diag.Kind
+	}{
+		{"exe", "one of linux/amd64, linux/arm64", diag.Unsupported},
+		{"go", "several files", diag.Usage},
+		{"tflite", "written for one shape", diag.Unsupported}, // the number of pictures is open
+		{"html", "unknown kind", diag.Usage},
+	} {
+		var b bytes.Buffer
+		err := a.Export(ctx, &b, c.format)
+		if diag.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.text) || b.Len() > 0 {
+			t.Errorf("%s: %d bytes, %v", c.format, b.Len(), err)
+		}
+	}
+	if _, err := a.GoPackage(ctx, "digits"); diag.KindOf(err) != diag.Unsupported {
+		t.Errorf("a Go package of open extents: %v", err)
+	}
+	if _, err := mlc.Compile(ctx, mlc.File("testdata/models/digits.onnx"), mlc.Quantize("w4", nil)); diag.KindOf(err) != diag.Usage {
+		t.Errorf("an unknown quantization: %v", err)
 	}
 }

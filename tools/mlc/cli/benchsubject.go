@@ -179,7 +179,7 @@ func (a *app) benchBuild(c *cobra.Command, path string, p *pipeline, f *benchFla
 		b.pipeline, b.spec = p.name, p.spec
 		p.apply(&o)
 	}
-	art, err := codegen.Build(c.Context(), a.source(path), o)
+	art, err := a.built(c.Context(), path, o)
 	if err != nil {
 		return nil, err
 	}

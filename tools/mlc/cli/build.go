@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,11 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/emit"
 	"github.com/mlc-go/mlc/codegen/gosrc"
 	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/codegen/tflite"
-	"github.com/mlc-go/mlc/ir/text"
-	"github.com/mlc-go/mlc/passes"
+	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/passes/pass"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
@@ -26,7 +28,7 @@ func (a *app) build() *cobra.Command {
 	var f compileFlags
 	var q quantFlags
 	var g goFlags
-	var out, emit, stage, mode, io4 string
+	var out, asked, stage, mode, io4 string
 	var opset int
 	var times bool
 	c := &cobra.Command{
@@ -39,7 +41,7 @@ func (a *app) build() *cobra.Command {
 	g.register(c)
 	c.Flags().StringVar(&mode, "quantize", "", "quantize before compiling: `int8` (static, needs --calib)")
 	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name, with the kind as its suffix but for exe and go)")
-	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: "+strings.Join(kinds, ", ")+" (default: by OUT's suffix, else mlc); exe is a program, go a package in the folder OUT")
+	c.Flags().StringVar(&asked, "emit", "", "`kind` of output: "+strings.Join(emit.Kinds(), ", ")+" (default: by OUT's suffix, else mlc); exe is a program, go a package in the folder OUT")
 	c.Flags().StringVar(&io4, "tflite-io", tflite.NCHW, "how a TensorFlow Lite export stores 4-D inputs and outputs: `nchw`, as the model has them, or nhwc")
 	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
@@ -53,7 +55,7 @@ func (a *app) build() *cobra.Command {
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
-		kind, err := emitKind(emit, out)
+		kind, err := emitKind(asked, out)
 		if err != nil {
 			return err
 		}
@@ -61,6 +63,9 @@ func (a *app) build() *cobra.Command {
 			return err
 		}
 		if err := tfliteIO(io4, kind, c.Flags().Changed("tflite-io")); err != nil {
+			return err
+		}
+		if o, err = emit.For(kind, o); err != nil {
 			return err
 		}
 		src, done, err := a.maybeQuantized(c, args[0], &o, mode, &q)
@@ -74,15 +79,8 @@ func (a *app) build() *cobra.Command {
 		if out == "" {
 			out = outName(args[0], kind)
 		}
-		switch kind {
-		case "go":
+		if kind == emit.Go {
 			return a.goPackage(c.Context(), src, o, out, &g, times)
-		case "exe":
-			return a.executable(c.Context(), src, o, out, times)
-		case "tflite":
-			o.Stop, o.Off = passes.Optimized, append(o.Off, tflite.Unwanted()...)
-		case "onnx", "mir":
-			o.Stop = passes.Optimized
 		}
 		t0 := time.Now()
 		art, err := codegen.Build(c.Context(), src, o)
@@ -93,13 +91,14 @@ func (a *app) build() *cobra.Command {
 		if times {
 			a.passTimes(art.Report())
 		}
+		mode := fs.FileMode(0o644)
+		if kind == emit.Exe {
+			mode = 0o755
+		}
 		var rep *tflite.Report
-		size, err := a.write(out, func(w io.WriteSeeker) (err error) {
-			if kind == "tflite" {
-				rep, err = tflite.Export(w, art.Module(), tflite.Options{IO: io4})
-				return err
-			}
-			return emitTo(w, art, kind, opset)
+		size, err := a.writeMode(out, mode, func(w io.WriteSeeker) (err error) {
+			rep, err = emit.Write(c.Context(), w, art, kind, emit.Options{Opset: opset, TFLite: tflite.Options{IO: io4}, Target: o.Target, Stubs: a.stubs()})
+			return err
 		})
 		if err != nil {
 			return err
@@ -114,19 +113,28 @@ func (a *app) build() *cobra.Command {
 }
 
 // source is a model named on the command line.
-func (a *app) source(name string) codegen.Source {
-	if name == "-" {
-		b, err := io.ReadAll(a.in)
-		if err != nil {
-			b = []byte{}
-		}
-		return codegen.Bytes(b)
+func (a *app) source(name string) (codegen.Source, error) {
+	if name != "-" {
+		return codegen.File(name), nil
 	}
-	return codegen.File(name)
+	b, err := io.ReadAll(a.in)
+	if err != nil {
+		return codegen.Source{}, diag.In("standard input", diag.BadModel, err)
+	}
+	return codegen.Bytes(append([]byte{}, b...)), nil
 }
 
-func emitKind(emit, out string) (string, error) {
-	if emit == "" {
+// built is a model named on the command line, built.
+func (a *app) built(ctx context.Context, name string, o codegen.Options) (*codegen.Artifact, error) {
+	src, err := a.source(name)
+	if err != nil {
+		return nil, err
+	}
+	return codegen.Build(ctx, src, o)
+}
+
+func emitKind(asked, out string) (string, error) {
+	if asked == "" {
 		switch filepath.Ext(out) {
 		case ".onnx":
 			return "onnx", nil
@@ -137,14 +145,11 @@ func emitKind(emit, out string) (string, error) {
 		}
 		return "mlc", nil
 	}
-	if slices.Contains(kinds, emit) {
-		return emit, nil
+	if slices.Contains(emit.Kinds(), asked) {
+		return asked, nil
 	}
-	return "", usage("--emit=%s: unknown kind (have %s)", emit, strings.Join(kinds, ", "))
+	return "", usage("--emit=%s: unknown kind (have %s)", asked, strings.Join(emit.Kinds(), ", "))
 }
-
-// kinds are what --emit takes.
-var kinds = []string{"mlc", "exe", "go", "onnx", "tflite", "mir"}
 
 func outName(model, kind string) string {
 	base := filepath.Base(model)
@@ -166,26 +171,16 @@ func outName(model, kind string) string {
 	return base + "." + kind
 }
 
-func emitTo(w io.WriteSeeker, art *codegen.Artifact, kind string, opset int) error {
-	switch kind {
-	case "onnx":
-		return onnx.Export(w, art.Module(), onnx.Options{Opset: opset})
-	case "mir":
-		return text.Print(w, art.Module())
-	case "tflite":
-		_, err := tflite.Export(w, art.Module(), tflite.Options{})
-		return err
-	}
-	_, err := art.Write(w)
-	return err
-}
-
 // write makes the file whole or not at all; "-" is standard output.
 func (a *app) write(out string, emit func(io.WriteSeeker) error) (int64, error) {
-	if out != "-" {
-		return atomicWrite(out, emit)
+	return a.writeMode(out, 0o644, emit)
+}
+
+func (a *app) writeMode(out string, mode fs.FileMode, emit func(io.WriteSeeker) error) (int64, error) {
+	if out == "-" {
+		return copyOut(a.out, emit)
 	}
-	return copyOut(a.out, emit)
+	return atomicWriteMode(out, mode, emit)
 }
 
 // buildSummary is what `mlc build --json` prints.

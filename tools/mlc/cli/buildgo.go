@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/emit"
 	"github.com/mlc-go/mlc/codegen/gosrc"
-	"github.com/mlc-go/mlc/ir/diag"
 )
 
 // goFlags are those of --emit go.
@@ -49,19 +49,6 @@ func (a *app) goPackage(ctx context.Context, src codegen.Source, o codegen.Optio
 	if out == "-" {
 		return usage("-o -: a Go package is a folder, not a stream")
 	}
-	t0 := time.Now()
-	art, err := codegen.Build(ctx, src, o)
-	if err != nil {
-		return err
-	}
-	defer art.Close()
-	if times {
-		a.passTimes(art.Report())
-	}
-	b, err := art.Bytes()
-	if err != nil {
-		return err
-	}
 	g := gosrc.Options{Package: f.pkg, SideFile: f.weights == "file"}
 	if g.Package == "" {
 		abs, err := filepath.Abs(out)
@@ -70,37 +57,20 @@ func (a *app) goPackage(ctx context.Context, src codegen.Source, o codegen.Optio
 		}
 		g.Package = gosrc.PackageName(filepath.Base(abs))
 	}
-	// First without vectors: what cannot be a package is refused before the
-	// interpreter takes its time.
-	if _, err := gosrc.Files(art.Program(), b, g); err != nil {
-		return diag.In(src.Name(), diag.Unsupported, err)
-	}
-	if g.Vectors, err = a.vectors(ctx, src, o, f.vectors); err != nil {
-		return diag.In(src.Name(), diag.Unsupported, err)
-	}
-	files, err := gosrc.Files(art.Program(), b, g)
+	t0 := time.Now()
+	art, files, err := emit.GoPackage(ctx, src, o, g, f.vectors)
 	if err != nil {
-		return diag.In(src.Name(), diag.Unsupported, err)
+		return err
+	}
+	defer art.Close()
+	if times {
+		a.passTimes(art.Report())
 	}
 	size, err := writeFolder(out, files)
 	if err != nil {
 		return err
 	}
 	return a.summary(art, out, "go", size, time.Since(t0), nil)
-}
-
-// vectors runs the reference interpreter on the model as it was imported.
-func (a *app) vectors(ctx context.Context, src codegen.Source, o codegen.Options, n int) ([]gosrc.Vector, error) {
-	if n == 0 {
-		return nil, nil
-	}
-	o.Stop, o.OnRemark, o.DumpDir, o.PrintAfter, o.OnProgress = codegen.StageImport, nil, "", nil, nil
-	m, err := codegen.Build(ctx, src, o)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	return gosrc.Record(ctx, m.Module(), n)
 }
 
 // generated is what begins each Go file that we write.

@@ -132,7 +132,7 @@ func runExample(ctx context.Context, x ir.Executor, ops *ir.OpSet, d *ir.OpDef, 
 // modelCheck imports and builds a model and says what it lacks.
 func (a *app) modelCheck(ctx context.Context, path string) check {
 	o := a.options()
-	art, err := codegen.Build(ctx, a.source(path), o)
+	art, err := a.built(ctx, path, o)
 	if err != nil {
 		return check{"model", false, fmt.Sprintf("%v: %v", diag.KindOf(err), err)}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/calib"
+	"github.com/mlc-go/mlc/codegen/conform"
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -145,7 +146,7 @@ func scoreModel(ctx context.Context, m *runtime.Model, d data.Dataset, f scoreFl
 	if err != nil {
 		return nil, err
 	}
-	from, fixed, err := matchInputs(m.Inputs(), d)
+	from, fixed, err := calib.Match(portsOf(m.Inputs()), d)
 	if err != nil {
 		return nil, err
 	}
@@ -242,20 +243,12 @@ func badRow(b data.Batch, at int, dims []int) int {
 	return b.Rows[0]
 }
 
-// matchInputs gives the field that feeds each input, and the number of samples
-// that the model takes at a time (0: any).
-func matchInputs(ins []runtime.Info, d data.Dataset) (from []int, fixed int, err error) {
-	var values []*ir.Value
-	for _, in := range ins {
-		values = append(values, &ir.Value{Name: in.Name, Type: in.Type})
-		if in.Type.IsTensor() && in.Type.Ranked() && in.Type.Rank() > 0 {
-			if n, known := in.Type.Dims[0].Const(); known {
-				fixed = int(min(n, math.MaxInt32))
-			}
-		}
+func portsOf(infos []runtime.Info) []conform.Port {
+	ports := make([]conform.Port, len(infos))
+	for i, in := range infos {
+		ports[i] = conform.Port{Name: in.Name, Type: in.Type}
 	}
-	from, err = data.Match(values, d)
-	return from, fixed, err
+	return ports
 }
 
 // fieldsFor is what random data for a compiled model look like.

@@ -102,7 +102,7 @@ func (a *app) inspectModel(c *cobra.Command, path string, f *compileFlags) (*ins
 	}
 	imp := o
 	imp.Stop = codegen.StageImport
-	art, err := codegen.Build(c.Context(), a.source(path), imp)
+	art, err := a.built(c.Context(), path, imp)
 	if err != nil {
 		return nil, err
 	}

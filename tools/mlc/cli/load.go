@@ -24,7 +24,11 @@ func (a *app) loadModel(ctx context.Context, path string, o codegen.Options) (*r
 	if isArtifactFile(path) {
 		return runtime.Open(path, runtime.WithKernels(a.reg.Kernels))
 	}
-	return a.compiled(ctx, a.source(path), o)
+	src, err := a.source(path)
+	if err != nil {
+		return nil, err
+	}
+	return a.compiled(ctx, src, o)
 }
 
 // compiled builds a model in memory.
@@ -207,11 +211,7 @@ func fromDir(dir string, infos []runtime.Info, vals []tensor.Value) error {
 	if len(set.Inputs) == 0 {
 		return diag.In(dir, diag.BadData, fmt.Errorf("holds no input_N.pb"))
 	}
-	var ports []conform.Port
-	for _, i := range infos {
-		ports = append(ports, conform.Port{Name: i.Name, Type: i.Type})
-	}
-	got, _, err := conform.Bind(set.Inputs, ports)
+	got, _, err := conform.Bind(set.Inputs, portsOf(infos))
 	if err != nil {
 		return diag.In(dir, diag.BadData, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/emit"
 	"github.com/mlc-go/mlc/codegen/onnx"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/text"
@@ -49,7 +50,11 @@ func (a *app) print() *cobra.Command {
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
-		return a.printStage(c, a.source(args[0]), o, stage, most)
+		src, err := a.source(args[0])
+		if err != nil {
+			return err
+		}
+		return a.printStage(c, src, o, stage, most)
 	}
 	return c
 }
@@ -115,12 +120,15 @@ func (a *app) opt() *cobra.Command {
 			return err
 		}
 		o.Stop = passes.Optimized
-		art, err := codegen.Build(c.Context(), a.source(args[0]), o)
+		art, err := a.built(c.Context(), args[0], o)
 		if err != nil {
 			return err
 		}
 		defer art.Close()
-		if _, err := a.write(out, func(w io.WriteSeeker) error { return emitTo(w, art, kind, opset) }); err != nil {
+		if _, err := a.write(out, func(w io.WriteSeeker) error {
+			_, err := emit.Write(c.Context(), w, art, kind, emit.Options{Opset: opset})
+			return err
+		}); err != nil {
 			return err
 		}
 		if a.json && out != "-" {

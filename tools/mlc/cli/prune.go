@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/emit"
 	"github.com/mlc-go/mlc/codegen/onnx"
-	"github.com/mlc-go/mlc/codegen/tflite"
 	"github.com/mlc-go/mlc/frontend/nn"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -280,12 +280,14 @@ func (a *app) pruned(c *cobra.Command, p *pruneJob, job *trainJob) (*ir.Module, 
 // emitModule writes a module in its canonical form, or compiles it.
 func (a *app) emitModule(c *cobra.Command, w io.WriteSeeker, m *ir.Module, kind string, opset int, o codegen.Options) error {
 	switch kind {
-	case "onnx":
+	case emit.ONNX:
 		return onnx.Export(w, m, onnx.Options{Opset: opset})
-	case "mir":
+	case emit.MIR:
 		return text.Print(w, m)
-	case "tflite":
-		o.Stop, o.Off = passes.Optimized, append(o.Off, tflite.Unwanted()...)
+	}
+	o, err := emit.For(kind, o)
+	if err != nil {
+		return err
 	}
 	o.Bind.Dims, o.Bind.Shapes = nil, nil // bound already
 	art, err := codegen.Build(c.Context(), codegen.Graph(m), o)
@@ -293,7 +295,8 @@ func (a *app) emitModule(c *cobra.Command, w io.WriteSeeker, m *ir.Module, kind 
 		return err
 	}
 	defer art.Close()
-	return emitTo(w, art, kind, opset)
+	_, err = emit.Write(c.Context(), w, art, kind, emit.Options{Opset: opset})
+	return err
 }
 
 // printPruned prints what went, layer by layer and in a line that begins as

@@ -116,7 +116,11 @@ func (a *app) quantize() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		q, err := codegen.Quantize(c.Context(), a.source(args[0]), qo)
+		src, err := a.source(args[0])
+		if err != nil {
+			return err
+		}
+		q, err := codegen.Quantize(c.Context(), src, qo)
 		if err != nil {
 			return err
 		}
@@ -160,7 +164,10 @@ func (a *app) quantized(r *quant.Report, out, kind string, size int64, took time
 // maybeQuantized is the model named, quantized first where mode says so; of o
 // it takes out what quantization has done.
 func (a *app) maybeQuantized(c *cobra.Command, model string, o *codegen.Options, mode string, f *quantFlags) (src codegen.Source, done func() error, err error) {
-	src, done = a.source(model), func() error { return nil }
+	done = func() error { return nil }
+	if src, err = a.source(model); err != nil {
+		return src, done, err
+	}
 	switch mode {
 	case "":
 		own := pflag.NewFlagSet("quantize", pflag.ContinueOnError)

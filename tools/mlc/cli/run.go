@@ -105,12 +105,12 @@ func (a *app) save(ctx context.Context, model, file string, o codegen.Options) (
 		return nil, usage("--save: %s is compiled already", model)
 	}
 	t0 := time.Now()
-	art, err := codegen.Build(ctx, a.source(model), o)
+	art, err := a.built(ctx, model, o)
 	if err != nil {
 		return nil, err
 	}
 	defer art.Close()
-	size, err := atomicWrite(file, func(w io.WriteSeeker) error { return emitTo(w, art, "mlc", 0) })
+	size, err := atomicWrite(file, func(w io.WriteSeeker) error { _, err := art.Write(w); return err })
 	if err != nil {
 		return nil, err
 	}

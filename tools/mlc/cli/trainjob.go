@@ -173,7 +173,7 @@ func (j *trainJob) load(ctx context.Context, a *app, what, file string, o codege
 	if isArtifactFile(file) {
 		return nil, usage("%s: is compiled already; want the .onnx or .mir", what)
 	}
-	art, err := codegen.Build(ctx, a.source(file), o)
+	art, err := a.built(ctx, file, o)
 	if err != nil {
 		return nil, err
 	}
