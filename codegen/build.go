@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mlc-go/mlc/backend/cpu"
+	"github.com/mlc-go/mlc/backend"
 	"github.com/mlc-go/mlc/backend/target"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -223,7 +223,7 @@ func (o *Options) compile(ctx context.Context, a *Artifact, level int, t target.
 }
 
 func (o *Options) lower(ctx context.Context, m *ir.Module, t target.Target) (*plan.Program, error) {
-	p, err := cpu.Lower(ctx, m, cpu.Options{Target: t, Set: o.Kernels, Remark: func(node, msg string) {
+	p, err := backend.Lower(ctx, m, backend.Options{Target: t, Set: o.Kernels, Remark: func(node, msg string) {
 		if o.OnRemark != nil {
 			o.OnRemark(rewrite.Remark{Kind: rewrite.Missed, Pass: "select-kernels", Node: node, Msg: msg})
 		}

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"context"
+	"errors"
 	goruntime "runtime"
 
 	"github.com/mlc-go/mlc/ir"
@@ -42,12 +43,13 @@ func (e *executor) Compile(ctx context.Context, m *ir.Module) (ir.Exec, error) {
 		return nil, err
 	}
 	main := a.program.Main()
-	return &session{a: a, s: x.NewSession(e.threads, 0), in: make([]tensor.Value, len(main.Params)),
+	return &session{a: a, x: x, s: x.NewSession(e.threads, 0), in: make([]tensor.Value, len(main.Params)),
 		all: make([]tensor.Value, len(main.Results)), out: make([]tensor.Value, 0, len(main.Results))}, nil
 }
 
 type session struct {
 	a            *Artifact
+	x            *exec.Model
 	s            *exec.Session
 	in, all, out []tensor.Value
 }
@@ -110,4 +112,4 @@ func (s *session) state(name string) (int, error) {
 }
 
 // Close implements ir.Exec.
-func (s *session) Close() error { s.s.Close(); return s.a.Close() }
+func (s *session) Close() error { return errors.Join(s.s.Close(), s.x.Close(), s.a.Close()) }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	goruntime "runtime"
 	"sync"
@@ -20,12 +21,17 @@ import (
 type Option func(*config)
 
 type config struct {
-	set *kernel.Set
+	set    *kernel.Set
+	device exec.Device
 }
 
 // WithKernels runs the model with a Set of one's own: fewer kernels, or custom
 // ones that the artifact names.
 func WithKernels(s *kernel.Set) Option { return func(c *config) { c.set = s } }
+
+// WithDevice runs artifacts that were compiled for a device there. The caller
+// closes it after the Model.
+func WithDevice(d exec.Device) Option { return func(c *config) { c.device = d } }
 
 // Model is a loaded artifact. Every method is safe for concurrent use.
 type Model struct {
@@ -76,7 +82,7 @@ func Decode(b []byte, opts ...Option) (*Model, error) {
 	if err := cpu.HostErr(); err != nil {
 		return nil, diag.New(diag.Usage, "%v", err)
 	}
-	x, err := exec.New(f.Program, c.set, cpu.Host())
+	x, err := exec.NewOn(f.Program, c.set, cpu.Host(), c.device)
 	if err != nil {
 		return nil, err
 	}
@@ -201,12 +207,14 @@ func (m *Model) Close() error {
 	m.closed = true
 	m.mu.Unlock()
 	m.busy.Wait()
+	var err error
 	for _, s := range m.idle {
-		s.exec.Close()
+		err = errors.Join(err, s.exec.Close())
 	}
 	m.idle = nil
+	err = errors.Join(err, m.exec.Close())
 	if m.unmap != nil {
-		return m.unmap()
+		err = errors.Join(err, m.unmap())
 	}
-	return nil
+	return err
 }

@@ -153,10 +153,10 @@ func (s *Session) OnProfile(f func(fn, instr int, took time.Duration)) { s.exec.
 
 // Close frees the session and its workers.
 func (s *Session) Close() error {
-	if !s.closed {
-		s.closed = true
-		s.exec.Close()
-		s.m.busy.Done()
+	if s.closed {
+		return nil
 	}
-	return nil
+	s.closed = true
+	defer s.m.busy.Done()
+	return s.exec.Close()
 }

@@ -21,6 +21,9 @@ type Options struct {
 	Set    *kernel.Set // every kernel to choose from, those of foreign architectures included
 	// Remark is told what was chosen and why something slow was; may be nil.
 	Remark func(node, msg string)
+	// Retarget, if not nil, may replace the instructions of each function, and
+	// its slots, before memory is planned.
+	Retarget func(p *plan.Program, f *plan.Func) error
 }
 
 // Lower turns m, which must be verified, into a Program. m is not changed.
@@ -141,6 +144,11 @@ func (l *lowerer) function(f *ir.Func, captures []*ir.Value) (int, error) {
 		pf.Writes = append(pf.Writes, w)
 		if id == 0 {
 			pf.Names = append(pf.Names, r.Name)
+		}
+	}
+	if l.opt.Retarget != nil {
+		if err := l.opt.Retarget(l.p, pf); err != nil {
+			return 0, err
 		}
 	}
 	liveRanges(pf)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mlc-go/mlc/ir/diag"
@@ -20,7 +21,16 @@ type Target struct {
 	OS       string       // "" is any: artifacts do not depend on it
 	Arch     string       // GOARCH, or "generic" for every one
 	Features cpu.Features // that alternatives may need; the artifact still runs where some are missing
+	Device   string       // CUDA: kernels for that, and for the host Arch, which is then Generic; "" none
+	SM       int          // of CUDA: the least compute capability, 75 for 7.5
+	F16      bool         // of CUDA: products in float16 on tensor cores, summed in float32
 }
+
+// CUDA is the device of NVIDIA's GPUs.
+const CUDA = "cuda"
+
+// sms are the compute capabilities that PTX is made for; it runs on later ones.
+var sms = []int{75, 80, 86, 89, 90}
 
 // wasm is another name for Generic: WebAssembly runs those artifacts.
 const wasm = "wasm"
@@ -40,6 +50,7 @@ func Known() [][2]string {
 		{"arm64", "AArch64: generic and NEON alternatives in one artifact"},
 		{"generic", "plain Go kernels for every other GOARCH"},
 		{wasm, "the same as generic, for GOOS wasip1 and js"},
+		{CUDA, "NVIDIA GPUs of compute capability 7.5 on (cuda:sm_80: of 8.0 on; +f16: products on tensor cores in float16), the rest in plain Go"},
 	}
 }
 
@@ -51,6 +62,9 @@ func Parse(s string) (Target, error) {
 		name, mods = s[:i], s[i:]
 	}
 	var t Target
+	if device, sm, _ := strings.Cut(name, ":"); device == CUDA {
+		return parseCUDA(s, sm, mods)
+	}
 	if i := strings.IndexByte(name, '/'); i >= 0 {
 		t.OS, name = name[:i], name[i+1:]
 		if t.OS == "" {
@@ -71,13 +85,41 @@ func Parse(s string) (Target, error) {
 	case name == Generic || name == wasm:
 		t.Arch = Generic
 	default:
-		return t, diag.New(diag.Usage, "--target=%s: unknown architecture%s (have amd64, arm64, wasm, generic for every other GOARCH, native)", s, suggest(name))
+		return t, diag.New(diag.Usage, "--target=%s: unknown architecture%s (have amd64, arm64, wasm, cuda, generic for every other GOARCH, native)", s, suggest(name))
 	}
 	return t, t.apply(s, mods)
 }
 
+// parseCUDA reads what follows "cuda": ":sm_80", "+f16".
+func parseCUDA(s, sm, mods string) (Target, error) {
+	t := Target{Arch: Generic, Device: CUDA, SM: sms[0]}
+	if sm != "" || strings.Contains(s, ":") {
+		n, err := strconv.Atoi(strings.TrimPrefix(sm, "sm_"))
+		if err != nil || !slices.Contains(sms, n) || !strings.HasPrefix(sm, "sm_") {
+			return t, diag.New(diag.Usage, "--target=%s: unknown compute capability %q (have %s)", s, sm, smText())
+		}
+		t.SM = n
+	}
+	switch mods {
+	case "":
+	case "+f16":
+		t.F16 = true
+	default:
+		return t, diag.New(diag.Usage, "--target=%s: unknown feature %q (have +f16)", s, mods)
+	}
+	return t, nil
+}
+
+func smText() string {
+	var out []string
+	for _, n := range sms {
+		out = append(out, fmt.Sprintf("sm_%d", n))
+	}
+	return strings.Join(out, ", ")
+}
+
 func suggest(name string) string {
-	for _, a := range append([]string{Generic, "native"}, archs...) {
+	for _, a := range append([]string{Generic, "native", CUDA}, archs...) {
 		if len(a) == len(name) && sortedText(a) == sortedText(name) || strings.HasPrefix(a, name) && name != "" {
 			return fmt.Sprintf(", did you mean %s?", a)
 		}
@@ -153,6 +195,13 @@ func above(arch string, f cpu.Features) cpu.Features {
 
 // String is the canonical form, which Parse takes back.
 func (t Target) String() string {
+	if t.Device != "" {
+		s := fmt.Sprintf("%s:sm_%d", t.Device, t.SM)
+		if t.F16 {
+			s += "+f16"
+		}
+		return s
+	}
 	s := t.Arch
 	if t.OS != "" {
 		s = t.OS + "/" + s

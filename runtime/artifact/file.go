@@ -15,7 +15,7 @@ import (
 )
 
 // Version is the format version that this package writes and reads.
-const Version = 1
+const Version = 2
 
 const (
 	magic      = "\x7fMLC\r\n\x1a\n"

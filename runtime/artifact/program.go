@@ -32,6 +32,7 @@ func (c *codec) program(p *plan.Program) {
 		c.str(&m.Key)
 		c.str(&m.Value)
 	})
+	c.bytes(&p.Code)
 	list(c, &p.Funcs, func(f **plan.Func) {
 		if c.reading {
 			*f = new(plan.Func)
@@ -48,6 +49,7 @@ func (c *codec) function(f *plan.Func) {
 	list(c, &f.Writes, c.int)
 	list(c, &f.Slots, func(s *plan.Slot) {
 		c.u8((*uint8)(&s.Kind))
+		c.u8((*uint8)(&s.Space))
 		c.typ(&s.Type)
 		c.int(&s.Index)
 		c.str(&s.Name)
@@ -79,7 +81,31 @@ func (c *codec) instr(in *plan.Instr) {
 	c.int(&in.Sym)
 	c.int(&in.Axis)
 	list(c, &in.Source, c.str)
+	c.grid(&in.Grid)
 	c.int64(&in.MACs)
+}
+
+// grid codes what a Launch has and other instructions have not.
+func (c *codec) grid(g **plan.Grid) {
+	has := *g != nil
+	if c.bool(&has); !has {
+		*g = nil
+		return
+	}
+	if c.reading {
+		*g = new(plan.Grid)
+	}
+	c.str(&(*g).Kernel)
+	for i := range 3 {
+		c.dim(&(*g).Count[i])
+		c.int(&(*g).Tile[i])
+		c.int(&(*g).Block[i])
+	}
+	list(c, &(*g).Args, func(a *plan.Arg) {
+		c.u8((*uint8)(&a.Kind))
+		c.int(&a.I)
+		c.dim(&a.Dim)
+	})
 }
 
 func (c *codec) int32(v *int32) {

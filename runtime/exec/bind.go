@@ -17,6 +17,7 @@ type binding struct {
 	syms    []int64 // values of entry symbols, by symbol; others 0
 	frames  []*frame
 	size    int // bytes of arena
+	device  int // bytes of arena on the device
 	scratch int // bytes of scratch
 }
 
@@ -26,6 +27,8 @@ type frame struct {
 	fn    *plan.Func
 	id    int
 	base  int
+	dbase int      // base on the device
+	addr  []uint64 // per slot: address on the device
 	place *plan.Frame
 	vals  []tensor.Value
 	calls []call
@@ -37,6 +40,7 @@ type frame struct {
 type call struct {
 	kernel.Call
 	desc    *kernel.Desc
+	launch  *launch
 	env     callCtx
 	dynamic bool    // extents known only while running: prepare at every run
 	moving  []moved // inputs to copy from vals before running
@@ -67,7 +71,10 @@ func (s *Session) bind() (*binding, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.frames = append(b.frames, &frame{fn: fn, id: id, base: b.size, place: place})
+		b.frames = append(b.frames, &frame{fn: fn, id: id, base: b.size, dbase: b.device, place: place})
+		if b.device += place.Device; b.device < 0 {
+			return nil, diag.New(diag.Limit, "memory on the device: more than can be addressed")
+		}
 		if b.size += place.Size; int64(b.size) > s.memLimit || b.size < 0 {
 			return nil, &diag.Error{Kind: diag.Limit, Port: "memory for intermediate values", Have: fmt.Sprintf("%d bytes or more", uint64(b.size)), Want: fmt.Sprintf("at most %d (see MemoryLimit)", s.memLimit)}
 		}
@@ -78,6 +85,18 @@ func (s *Session) bind() (*binding, error) {
 			s.forget(old)
 		}
 		s.bindings = s.bindings[:0]
+	}
+	if s.m.device != nil {
+		grown, err := s.deviceArena(b.device)
+		if err != nil {
+			return nil, err
+		}
+		if grown { // as above
+			for _, old := range s.bindings {
+				s.forget(old)
+			}
+			s.bindings = s.bindings[:0]
+		}
 	}
 	for _, fr := range b.frames {
 		if err := s.fill(b, fr); err != nil {
@@ -99,6 +118,7 @@ func (s *Session) fill(b *binding, fr *frame) error {
 		}
 		root := fn.Root(plan.SlotID(i))
 		switch rk := fn.Slots[root].Kind; {
+		case sl.Space == plan.Device: // addresses gives its place
 		case sl.Kind == plan.Fixed:
 			fr.vals[i] = s.m.consts[sl.Index]
 		case rk == plan.Fixed && fr.place.Dims[i] != nil:
@@ -136,6 +156,11 @@ func (s *Session) fill(b *binding, fr *frame) error {
 			c.dying = append(c.dying, plan.SlotID(i))
 		}
 	}
+	if s.m.device != nil {
+		if err := s.addresses(b, fr); err != nil {
+			return err
+		}
+	}
 	for i := range fn.Body {
 		if err := s.prepareInstr(b, fr, i, volatile); err != nil {
 			return err
@@ -148,7 +173,13 @@ func (s *Session) prepareInstr(b *binding, fr *frame, i int, volatile []bool) er
 	in := &fr.fn.Body[i]
 	c := &fr.calls[i]
 	c.env = callCtx{s: s, b: b, fr: fr, i: i}
-	if in.Op == plan.Dim || in.Op == plan.Copy {
+	switch in.Op {
+	case plan.Dim, plan.Copy:
+		return nil
+	case plan.Launch:
+		if err := s.prepareLaunch(fr, in, c); err != nil {
+			return at(in, err)
+		}
 		return nil
 	}
 	c.Attrs, c.Pool = in.Attrs, s.pool

@@ -19,6 +19,7 @@ type Model struct {
 	alts   [][][]*kernel.Desc // per function and instruction: runnable kernels, parallel to keep
 	keep   [][][]int          // indices into Instr.Alts of those kernels
 	syms   map[string]int
+	device *deviceModel // nil: the program has no code for one
 }
 
 // New binds p's kernels from set for a CPU with features f. Errors: an
@@ -26,6 +27,13 @@ type Model struct {
 // (Unsupported, naming them); a constant that cannot be read or has the wrong
 // size (BadModel).
 func New(p *plan.Program, set *kernel.Set, f cpu.Features) (*Model, error) {
+	return NewOn(p, set, f, nil)
+}
+
+// NewOn is New for a program that may have code for a device, which dev must
+// outlive. Errors: besides, Unsupported where there is code and dev is nil, and
+// those of dev.
+func NewOn(p *plan.Program, set *kernel.Set, f cpu.Features, dev Device) (*Model, error) {
 	m := &Model{prog: p, syms: make(map[string]int, len(p.Syms))}
 	for i, s := range p.Syms {
 		m.syms[s.Name] = i
@@ -62,7 +70,20 @@ func New(p *plan.Program, set *kernel.Set, f cpu.Features) (*Model, error) {
 		}
 		m.consts = append(m.consts, v)
 	}
+	if len(p.Code) > 0 {
+		if err := m.onDevice(dev); err != nil {
+			return nil, err
+		}
+	}
 	return m, nil
+}
+
+// Close lets go of what is on a device. No session may run any more.
+func (m *Model) Close() error {
+	if m.device == nil {
+		return nil
+	}
+	return m.device.close()
 }
 
 // startable says whether the states that sessions begin with fit a machine.

@@ -103,7 +103,15 @@ func (s *Session) step(b *binding, fr *frame, i int) error {
 		s.symv[in.Sym], s.bound[in.Sym] = int64(t.Dim(in.Axis)), true
 		return nil
 	case plan.Copy:
+		if fr.fn.Slots[in.In[0]].Space != plan.Host || fr.fn.Slots[in.Out[0]].Space != plan.Host {
+			return s.cross(fr, in.In[0], in.Out[0])
+		}
 		return s.copyValue(fr, in)
+	case plan.Launch:
+		if err := s.runLaunch(in, c.launch); err != nil {
+			return at(in, err)
+		}
+		return nil
 	}
 	for _, m := range c.moving {
 		c.In[m.port] = fr.vals[m.slot]

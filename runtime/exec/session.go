@@ -25,6 +25,7 @@ type Session struct {
 	held     int64 // bytes of what the run itself made
 	ctx      context.Context
 	arena    []byte
+	device   deviceSession
 	scratch  []byte
 	bindings []*binding // most recent first
 	symv     []int64
@@ -47,12 +48,14 @@ func (m *Model) NewSession(threads int, memLimit int64) *Session {
 	return s
 }
 
-// Close ends the session's workers.
-func (s *Session) Close() {
+// Close ends the session's workers and frees its memory on a device. Error: of
+// the device.
+func (s *Session) Close() error {
 	if s.pool != nil {
 		s.pool.Close()
 		s.pool = nil
 	}
+	return s.closeDevice()
 }
 
 // OnProfile has f called after every instruction; nil switches it off.

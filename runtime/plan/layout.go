@@ -12,8 +12,9 @@ import (
 // Frame is where the buffers of one function lie, for given symbols.
 type Frame struct {
 	Dims   [][]int // extents per slot; nil where they are not known before the run
-	Offset []int   // byte offset per Buf slot with memory of its own, through aliases; -1 else
-	Size   int     // bytes of the whole frame
+	Offset []int   // byte offset in its space per Buf slot with memory of its own, through aliases; -1 else
+	Size   int     // bytes of the whole frame on the host
+	Device int     // and on the device
 }
 
 // Env gives the value of a symbol, false if it is not bound.
@@ -35,6 +36,7 @@ func Layout(f *Func, env Env) (*Frame, error) {
 	type buf struct {
 		slot        int
 		size        int
+		space       Space
 		first, last int32
 		off         int
 	}
@@ -64,7 +66,7 @@ func Layout(f *Func, env Env) (*Frame, error) {
 			return nil, err
 		}
 		owner[i] = len(bufs)
-		bufs = append(bufs, buf{slot: i, size: size, first: s.First, last: s.Last})
+		bufs = append(bufs, buf{slot: i, size: size, space: s.Space, first: s.First, last: s.Last})
 	}
 	// An aliased buffer lives as long as its aliases, and is as large as the largest.
 	for i := range f.Slots {
@@ -95,7 +97,7 @@ func Layout(f *Func, env Env) (*Frame, error) {
 		b := &bufs[i]
 		for _, j := range placed {
 			o := &bufs[j]
-			if o.last < b.first || b.last < o.first || o.off+o.size <= b.off {
+			if o.space != b.space || o.last < b.first || b.last < o.first || o.off+o.size <= b.off {
 				continue
 			}
 			if b.off+b.size <= o.off {
@@ -110,8 +112,11 @@ func Layout(f *Func, env Env) (*Frame, error) {
 			return 1
 		})
 		placed = slices.Insert(placed, at, i)
-		fr.Size = max(fr.Size, b.off+b.size)
-		if fr.Size > maxFrame {
+		size := &fr.Size
+		if b.space == Device {
+			size = &fr.Device
+		}
+		if *size = max(*size, b.off+b.size); *size > maxFrame {
 			return nil, tooLarge("intermediate values")
 		}
 	}

@@ -17,6 +17,7 @@ type Program struct {
 	States []State
 	Funcs  []*Func // the first is the entry
 	Meta   []Meta
+	Code   []byte // of the kernels that Launch instructions name, as PTX; nil: there are none
 }
 
 // Meta is one metadata entry of the model.
@@ -73,9 +74,19 @@ const (
 	Held                  // state Index
 )
 
+// Space is the memory that a slot lies in.
+type Space uint8
+
+// The memories.
+const (
+	Host   Space = iota
+	Device       // of Buf and Fixed only; read and written by Launch and Copy
+)
+
 // Slot is one value of a function.
 type Slot struct {
 	Kind   SlotKind
+	Space  Space
 	Type   tensor.Type
 	Index  int    // of Fixed and Held
 	Name   string // of the value it holds, for people
@@ -106,7 +117,8 @@ const (
 	Call   Opcode = iota // run the first alternative that fits
 	Region               // If, Loop, Scan, SequenceMap: a reference function that runs Bodies
 	Dim                  // bind symbol Sym to extent Axis of In[0]
-	Copy                 // Out[0] = In[0]
+	Copy                 // Out[0] = In[0], also from one space to the other
+	Launch               // run a kernel of the program's Code over Device slots
 )
 
 // Instr is one instruction.
@@ -123,8 +135,36 @@ type Instr struct {
 	Sym    int   // of Dim
 	Axis   int   // of Dim
 	Source []string
+	Grid   *Grid // of Launch
 	MACs   int64 // multiply-adds of Conv, ConvTranspose, MatMul, Gemm, RNN at the lower bounds of the symbols
 }
+
+// Grid says what a Launch runs: on each axis as many blocks of Block threads as
+// tiles of Tile make up Count. Nothing is run where one of Count is 0.
+type Grid struct {
+	Kernel string // entry of the program's Code
+	Count  [3]shape.Dim
+	Tile   [3]int
+	Block  [3]int
+	Args   []Arg // the kernel's parameters, in order
+}
+
+// Arg is one parameter of a kernel: the address of an operand, or a number.
+type Arg struct {
+	Kind ArgKind
+	I    int       // index into the instruction's In or Out
+	Dim  shape.Dim // of ArgDim
+}
+
+// ArgKind says what a parameter is.
+type ArgKind uint8
+
+// The kinds of parameters.
+const (
+	ArgIn  ArgKind = iota // .u64, the address of In[I]
+	ArgOut                // .u64, the address of Out[I]
+	ArgDim                // .u32, the value of Dim
+)
 
 // Alt is one kernel that can do a Call.
 type Alt struct {
@@ -147,7 +187,8 @@ func (f *Func) Inputs() []string { return f.Names[:len(f.Params)] }
 // Outputs gives the names of main's results.
 func (f *Func) Outputs() []string { return f.Names[len(f.Params):] }
 
-// Kernels lists every kernel ID that the program names, in order of first use.
+// Kernels lists every host kernel ID that the program names, in order of first
+// use.
 func (p *Program) Kernels() []string {
 	seen := map[string]bool{}
 	var out []string

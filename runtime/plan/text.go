@@ -44,6 +44,9 @@ func Format(p *Program) string {
 			f.instr(&b, &f.Body[j])
 		}
 	}
+	if len(p.Code) > 0 {
+		fmt.Fprintf(&b, "code %d bytes\n", len(p.Code))
+	}
 	return b.String()
 }
 
@@ -86,6 +89,9 @@ func (f *Func) slot(b *strings.Builder, s SlotID) {
 		return
 	}
 	fmt.Fprintf(b, "\tbuf %s %v live %d..%d", f.name(s), sl.Type, sl.First, sl.Last)
+	if sl.Space == Device {
+		b.WriteString(" device")
+	}
 	if sl.Alias != None {
 		fmt.Fprintf(b, " in %s", f.name(sl.Alias))
 	}
@@ -94,6 +100,9 @@ func (f *Func) slot(b *strings.Builder, s SlotID) {
 
 func (f *Func) instr(b *strings.Builder, in *Instr) {
 	switch in.Op {
+	case Launch:
+		f.launch(b, in)
+		return
 	case Dim:
 		fmt.Fprintf(b, "\tdim %d = %s axis %d\n", in.Sym, f.name(in.In[0]), in.Axis)
 		return
@@ -128,7 +137,35 @@ func (f *Func) instr(b *strings.Builder, in *Instr) {
 	if len(in.Bodies) > 0 {
 		fmt.Fprintf(b, " bodies %v", in.Bodies)
 	}
-	for i, s := range in.Source {
+	sources(b, in.Source)
+}
+
+// launch prints what runs on a device:
+//
+//	launch conv.f32 (%b0, %k1) -> %b2 {kernel=conv_0, grid=ceil(64/64) x ceil(N*196/64), block=16x16} !"conv1"
+func (f *Func) launch(b *strings.Builder, in *Instr) {
+	fmt.Fprintf(b, "\tlaunch %s (%s) -> %s {kernel=%s, grid=", in.Name, f.list(in.In), f.list(in.Out), in.Grid.Kernel)
+	axes := 3
+	for axes > 1 && in.Grid.Count[axes-1].Is(1) && in.Grid.Tile[axes-1] == 1 && in.Grid.Block[axes-1] == 1 {
+		axes--
+	}
+	for i := range axes {
+		if i > 0 {
+			b.WriteString(" x ")
+		}
+		fmt.Fprintf(b, "ceil((%v)/%d)", in.Grid.Count[i], in.Grid.Tile[i])
+	}
+	fmt.Fprintf(b, ", block=%d", in.Grid.Block[0])
+	for i := 1; i < axes; i++ {
+		fmt.Fprintf(b, "x%d", in.Grid.Block[i])
+	}
+	b.WriteByte('}')
+	sources(b, in.Source)
+}
+
+// sources ends the line of an instruction with the nodes that it came from.
+func sources(b *strings.Builder, source []string) {
+	for i, s := range source {
 		if i == 0 {
 			b.WriteString(" !")
 		} else {

@@ -180,6 +180,15 @@ func (v *verifier) slot(i SlotID) error {
 	default:
 		return fmt.Errorf("kind %d", s.Kind)
 	}
+	if s.Space > Device || s.Space == Device && s.Kind != Buf && s.Kind != Fixed {
+		return fmt.Errorf("space %d", s.Space)
+	}
+	if s.Space == Device && len(v.p.Code) == 0 {
+		return fmt.Errorf("on a device, and the program has no code for one")
+	}
+	if s.Space == Device && s.Type.DType.Bits()%8 != 0 {
+		return fmt.Errorf("%v on a device", s.Type.DType)
+	}
 	if s.Alias == None {
 		return nil
 	}
@@ -190,6 +199,9 @@ func (v *verifier) slot(i SlotID) error {
 		return fmt.Errorf("alias of slot %d, which has no memory of its own", s.Alias)
 	}
 	root := &v.f.Slots[s.Alias]
+	if root.Space != s.Space {
+		return fmt.Errorf("alias of slot %d in another space", s.Alias)
+	}
 	if root.Kind == Obj || !root.Type.Ranked() || root.Type.DType != s.Type.DType {
 		return fmt.Errorf("alias of %v as %v", root.Type, s.Type)
 	}
@@ -241,6 +253,13 @@ func (v *verifier) instr(i int) error {
 			return fmt.Errorf("writes slot %d outside its range", s)
 		}
 	}
+	if in.Op != Launch && in.Op != Copy {
+		for _, s := range append(in.In[:len(in.In):len(in.In)], in.Out...) {
+			if s != None && v.f.Slots[s].Space != Host {
+				return fmt.Errorf("slot %d is on the device", s)
+			}
+		}
+	}
 	for _, k := range in.Consts {
 		if k < 0 || k >= len(v.p.Consts) {
 			return fmt.Errorf("constant %d", k)
@@ -285,11 +304,58 @@ func (v *verifier) opcode(in *Instr) error {
 			return fmt.Errorf("malformed copy")
 		}
 		a, b := v.f.Slots[in.In[0]].Type, v.f.Slots[in.Out[0]].Type
+		if x, y := &v.f.Slots[in.In[0]], &v.f.Slots[in.Out[0]]; x.Space != y.Space && (!a.Ranked() || x.Kind == Obj || y.Kind == Obj) {
+			return fmt.Errorf("copies %v to %v in another space", a, b)
+		}
 		if v.f.Slots[in.Out[0]].Kind == Buf && (a.Kind != tensor.KindTensor || a.DType != b.DType || a.DType == dtype.String) {
 			return fmt.Errorf("copies %v to %v", a, b)
 		}
+	case Launch:
+		return v.launch(in)
 	default:
 		return fmt.Errorf("opcode %d", in.Op)
+	}
+	return nil
+}
+
+// maxBlock is how many threads a block of any device has at most.
+const maxBlock = 1024
+
+// launch checks the grid and that every operand is on the device.
+func (v *verifier) launch(in *Instr) error {
+	g := in.Grid
+	if g == nil || g.Kernel == "" || len(v.p.Code) == 0 || len(in.Consts)+len(in.Alts)+len(in.Bodies) > 0 {
+		return fmt.Errorf("malformed launch")
+	}
+	threads := 1
+	for i := range 3 {
+		if g.Tile[i] < 1 || g.Block[i] < 1 || g.Block[i] > maxBlock {
+			return fmt.Errorf("blocks of %v over tiles of %v", g.Block, g.Tile)
+		}
+		threads *= g.Block[i]
+	}
+	if threads > maxBlock {
+		return fmt.Errorf("blocks of %v threads, want at most %d", g.Block, maxBlock)
+	}
+	for _, s := range append(in.In[:len(in.In):len(in.In)], in.Out...) {
+		if s != None && v.f.Slots[s].Space != Device {
+			return fmt.Errorf("slot %d is not on the device", s)
+		}
+	}
+	for i, a := range g.Args {
+		list := in.In
+		switch a.Kind {
+		case ArgIn:
+		case ArgOut:
+			list = in.Out
+		case ArgDim:
+			continue
+		default:
+			return fmt.Errorf("parameter %d of kind %d", i, a.Kind)
+		}
+		if a.I < 0 || a.I >= len(list) || list[a.I] == None {
+			return fmt.Errorf("parameter %d is operand %d", i, a.I)
+		}
 	}
 	return nil
 }
