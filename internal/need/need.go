@@ -100,3 +100,13 @@ func OnlyCI(t testing.TB, why string) {
 		t.Skipf("lacks CI=true, which runs it: %s", why)
 	}
 }
+
+// Asked leaves a test to the runs that ask for it, by a flag that names what the
+// test runs: a script of tools/peers installs and gives that, and continuous
+// integration runs the script, or nobody has it.
+func Asked(t testing.TB, asked bool, flag, why string) {
+	t.Helper()
+	if !asked {
+		t.Skipf("lacks the flag %s: %s", flag, why)
+	}
+}
