@@ -33,7 +33,11 @@ func Lower(ctx context.Context, m *ir.Module, opt Options) (*plan.Program, error
 		return nil, err
 	}
 	if c.launches > 0 {
-		p.Code = c.mod.Text()
+		text, err := c.mod.Text()
+		if err != nil {
+			return nil, err
+		}
+		p.Code = []byte(text)
 	}
 	return p, nil
 }

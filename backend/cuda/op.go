@@ -66,11 +66,16 @@ func (o *op) kernel(base string) *kern {
 }
 
 // load is the address of operand i, store that of result i, weights that of
-// packed constant i. read and write are those of a temporary.
-func (k *kern) load(i int) ptx.Ptr              { return k.ptr(ref{refIn, i}) }
+// packed constant i; read and write are those of a temporary. What is read may
+// be written by nobody while the kernel runs: an operation that gives its result
+// the memory of an operand (inPlace of backend/cpu) reads by share instead.
+// Operands may be copied to the device here, so that a generator asks for them
+// when it knows that it will launch.
+func (k *kern) share(i int) ptx.Ptr             { return k.ptr(ref{refIn, i}) }
+func (k *kern) load(i int) ptx.Ptr              { return k.share(i).NC() }
 func (k *kern) store(i int) ptx.Ptr             { return k.ptr(ref{refOut, i}) }
-func (k *kern) weights(i int) ptx.Ptr           { return k.ptr(ref{refPacked, i}) }
-func (k *kern) read(t plan.SlotID) ptx.Ptr      { return k.ptr(ref{refRead, int(t)}) }
+func (k *kern) weights(i int) ptx.Ptr           { return k.ptr(ref{refPacked, i}).NC() }
+func (k *kern) read(t plan.SlotID) ptx.Ptr      { return k.ptr(ref{refRead, int(t)}).NC() }
 func (k *kern) write(t plan.SlotID) ptx.Ptr     { return k.ptr(ref{refWrite, int(t)}) }
 func (k *kern) operand(at plan.SlotID) plan.Arg { return k.arg(&k.in, plan.ArgIn, at) }
 
@@ -164,7 +169,7 @@ func (k *kern) launch(count []shape.Dim, tile, block []int) {
 func (k *kern) each(dims []shape.Dim, body func(i ptx.U32, at []ptx.U32)) {
 	n := shape.Prod(dims)
 	i := k.GlobalX()
-	k.If(i.Lt(k.extent(n)), func() { body(i, k.Unravel(i, k.extents(dims))) })
+	k.If(i.Lt(k.extent(n)), func() { body(i, ptx.Axes(i, k.extents(dims)...)) })
 	k.launch([]shape.Dim{n}, []int{threads}, []int{threads})
 }
 
