@@ -6,4 +6,6 @@ import "github.com/mlc-go/mlc/runtime/kernel/eltwise"
 // plan.Instr.Name.
 var generators = map[string]generator{
 	eltwise.OpF32: eltwiseF32,
+	"gemm.f32":    gemmF32,
+	"matmul.f32":  matmulF32,
 }

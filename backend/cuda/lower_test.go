@@ -1,0 +1,97 @@
+package cuda
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+
+	"github.com/mlc-go/mlc/backend/target"
+	"github.com/mlc-go/mlc/codegen/ptx/ptxtest"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/eval"
+	builtin "github.com/mlc-go/mlc/ir/op"
+	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/passes"
+	"github.com/mlc-go/mlc/passes/rewrite"
+	"github.com/mlc-go/mlc/runtime/kernel/all"
+	"github.com/mlc-go/mlc/runtime/plan"
+)
+
+var ptxas = flag.String("ptxas", "", ptxtest.Usage)
+
+// module parses the text of a main function.
+func module(t testing.TB, body string) *ir.Module {
+	t.Helper()
+	m, err := text.Parse([]byte("module \"m\" opset {ai.onnx 28}\n"+body), "m.mir", builtin.Builtin(), text.Options{})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, body)
+	}
+	return m
+}
+
+// lower compiles the text for a target such as cuda:sm_80; a tiling, unless
+// nil, is that of all products.
+func lower(t testing.TB, body, to string, tl *tiling) *plan.Program {
+	t.Helper()
+	m := module(t, body)
+	tg, err := target.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := passes.Options{Options: rewrite.Options{Level: 2}, Ops: builtin.Builtin(), Target: tg.String(), Exec: eval.New()}
+	if _, err := passes.Run(context.Background(), m, o); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Lower(context.Background(), m, Options{Target: tg, Set: all.Set(), tiling: tl})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, body)
+	}
+	if err := plan.Verify(p); err != nil {
+		t.Fatalf("%v\n%s", err, body)
+	}
+	return p
+}
+
+// templates are products of every kind at the extents that they are made for,
+// and at ones that fit nothing.
+var templates = []struct{ name, body string }{
+	{"gemm 4096", `func main(%x: f32[4096,4096]) -> (%y: f32[4096,4096]) {
+	%w = const f32[4096,4096] random(seed=1)
+	%y = MatMul %x, %w : f32[4096,4096]
+	return %y
+}`},
+	{"gemm open with bias and residual", `dim N 1..4096
+func main(%x: f32[N,301], %r: f32[N,77]) -> (%y: f32[N,77]) {
+	%w = const f32[301,77] random(seed=1)
+	%b = const f32[77] random(seed=2)
+	%a = MatMul %x, %w : f32[N,77]
+	%c = Add %a, %b : f32[N,77]
+	%d = Gelu %c : f32[N,77]
+	%y = Add %d, %r : f32[N,77]
+	return %y
+}`},
+	{"matmul batched and transposed", `dim N 1..64
+func main(%x: f32[3,1,N,64], %z: f32[2,N,64]) -> (%y: f32[3,2,N,N]) {
+	%t = Transpose %z {perm=[0,2,1]} : f32[2,64,N]
+	%y = MatMul %x, %t : f32[3,2,N,N]
+	return %y
+}`},
+}
+
+// TestTemplates assembles the products in every tiling: none may spill.
+func TestTemplates(t *testing.T) {
+	for _, sm := range []int{75, 80, 90} {
+		for i := range tilings {
+			for _, c := range templates {
+				p := lower(t, c.body, fmt.Sprintf("cuda:sm_%d", sm), &tilings[i])
+				for _, u := range ptxtest.Assemble(t, *ptxas, string(p.Code), sm) {
+					t.Logf("sm_%d %v %s: %+v", sm, tilings[i], c.name, u)
+					if u.Spills > 0 {
+						t.Errorf("sm_%d %v %s: %s spills %d bytes", sm, tilings[i], c.name, u.Kernel, u.Spills)
+					}
+				}
+			}
+		}
+	}
+}
