@@ -71,6 +71,32 @@ func main(%x: f32[N,301], %r: f32[N,77]) -> (%y: f32[N,77]) {
 	%y = Add %d, %r : f32[N,77]
 	return %y
 }`},
+	{"conv 3x3", `func main(%x: f32[1,64,56,56]) -> (%y: f32[1,64,56,56]) {
+	%w = const f32[64,64,3,3] random(seed=1)
+	%b = const f32[64] random(seed=2)
+	%c = Conv %x, %w, %b {pads=[1,1,1,1]} : f32[1,64,56,56]
+	%y = Relu %c : f32[1,64,56,56]
+	return %y
+}`},
+	{"conv open, grouped", `dim N 1..8
+dim W 7..99
+func main(%x: f32[N,15,W]) -> (%y: f32[N,21,((W+1)/2)]) {
+	%w = const f32[21,5,3] random(seed=1)
+	%y = Conv %x, %w {group=3, strides=[2], auto_pad="SAME_UPPER"} : f32[N,21,((W+1)/2)]
+	return %y
+}`},
+	{"conv transposed", `func main(%x: f32[2,8,9,9]) -> (%y: f32[2,6,19,19]) {
+	%w = const f32[8,6,3,3] random(seed=1)
+	%y = ConvTranspose %x, %w {strides=[2,2]} : f32[2,6,19,19]
+	return %y
+}`},
+	{"depthwise", `func main(%x: f32[2,32,30,30]) -> (%y: f32[2,32,15,15]) {
+	%w = const f32[32,1,3,3] random(seed=1)
+	%b = const f32[32] random(seed=2)
+	%c = Conv %x, %w, %b {group=32, strides=[2,2], pads=[1,1,1,1]} : f32[2,32,15,15]
+	%y = HardSwish %c : f32[2,32,15,15]
+	return %y
+}`},
 	{"matmul batched and transposed", `dim N 1..64
 func main(%x: f32[3,1,N,64], %z: f32[2,N,64]) -> (%y: f32[3,2,N,N]) {
 	%t = Transpose %z {perm=[0,2,1]} : f32[2,64,N]

@@ -242,18 +242,27 @@ func loadShared(p ptx.Shared, n int) []ptx.F32 {
 	return []ptx.F32{p.LdF32()}
 }
 
-// matrix finishes a product whose result is [batch][m][n].
-func (k *kern) matrix(t tiling, p product, e *ending, batch, m, n ptx.U32, out ptr2) {
+// result is where a product goes: rows from row0 on of a matrix of n columns.
+type result struct {
+	batch ptx.U32
+	row0  ptx.U32
+	m, n  ptx.U32 // extents of the product
+	out   ptr2
+}
+
+// matrix computes the block's part of a product, and finishes it.
+func (k *kern) matrix(t tiling, p product, e *ending, r result) {
 	sums, rows, cols := k.multiply(t, p)
-	c := cells{batch: batch, rows: rows, vec: 1, out: out, width: n}
-	for _, r := range rows {
-		c.rowIn = append(c.rowIn, inside(r, m, t.m))
+	c := cells{batch: r.batch, vec: 1, out: r.out, width: r.n}
+	for _, row := range rows {
+		c.rowIn = append(c.rowIn, inside(row, r.m, t.m))
+		c.rows = append(c.rows, row.Add(r.row0))
 	}
-	if t.tn >= 4 && multiple(n, 4) {
+	if t.tn >= 4 && multiple(r.n, 4) {
 		c.vec = 4
 	}
 	for j := 0; j < len(cols); j += c.vec {
-		c.cols, c.colIn = append(c.cols, cols[j]), append(c.colIn, inside(cols[j], n, t.n))
+		c.cols, c.colIn = append(c.cols, cols[j]), append(c.colIn, inside(cols[j], r.n, t.n))
 	}
 	c.values = func(r, j, i int) ptx.F32 { return sums[r*t.tn+j*c.vec+i].Copy() }
 	k.finish(e, c)
