@@ -1,0 +1,128 @@
+package cuda
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/eval"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/exec"
+	"github.com/mlc-go/mlc/runtime/kernel/all"
+	"github.com/mlc-go/mlc/runtime/plan"
+)
+
+// simDevice runs launches in the interpreter, with every check.
+type simDevice struct{ mem *ptxsim.Memory }
+
+type simCode struct{ m *ptxsim.Module }
+
+func (d simDevice) Load(code []byte) (exec.Code, error) {
+	m, err := ptxsim.Parse(code)
+	return simCode{m}, err
+}
+
+func (d simDevice) Alloc(n int) (uint64, error)        { return d.mem.AllocUninit(n), nil }
+func (d simDevice) Free(addr uint64) error             { return d.mem.Free(addr) }
+func (d simDevice) Queue() (exec.Queue, error)         { return simQueue(d), nil }
+func (c simCode) Close() error                         { return nil }
+func (c simCode) Kernel(s string) (exec.Kernel, error) { return simKernel{c.m, s}, nil }
+
+type simKernel struct {
+	m    *ptxsim.Module
+	name string
+}
+
+type simQueue struct{ mem *ptxsim.Memory }
+
+func (q simQueue) Upload(addr uint64, src []byte) error { return q.mem.Write(addr, src) }
+
+func (q simQueue) Download(_ context.Context, dst []byte, addr uint64) error {
+	src, err := q.mem.Bytes(addr, len(dst))
+	copy(dst, src)
+	return err
+}
+
+func (q simQueue) Copy(to, from uint64, n int) error { return q.mem.Copy(to, from, n) }
+
+func (q simQueue) Launch(ctx context.Context, k exec.Kernel, grid, block [3]int, args []uint64) error {
+	s := k.(simKernel)
+	return s.m.Run(ctx, q.mem, s.name, ptxsim.Launch{Grid: grid, Block: block, Args: args}, ptxsim.Checks{})
+}
+
+func (q simQueue) Wait(context.Context) error { return nil }
+func (q simQueue) Close() error               { return nil }
+
+// onDevice says whether every call of p became launches.
+func onDevice(p *plan.Program) bool {
+	return !slices.ContainsFunc(p.Main().Body, func(in plan.Instr) bool { return in.Op == plan.Call })
+}
+
+// try runs the text on the interpreter of PTX and on that of the module, with
+// every open extent n, and compares: no element may be off by more than tol of
+// the largest.
+func try(t *testing.T, body, to string, tl *tiling, tol float64, ns ...int) {
+	t.Helper()
+	p := lower(t, body, to, tl)
+	if !onDevice(p) {
+		t.Errorf("a call stays on the host\n%s", body)
+		return
+	}
+	m, err := exec.NewOn(p, all.Set(), cpu.Features(0), simDevice{ptxsim.NewMemory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	s := m.NewSession(1, 0)
+	defer s.Close()
+	want := module(t, body)
+	for _, n := range ns {
+		in := fill(t, want, n)
+		y, err := eval.Run(context.Background(), want, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := make([]tensor.Value, len(y))
+		if err := s.Run(context.Background(), in, out); err != nil {
+			t.Errorf("n=%d %s tiling %v: %v\n%s", n, to, tl, err, body)
+			return
+		}
+		for i := range y {
+			if y[i].Tensor.Len() == 0 {
+				continue
+			}
+			largest := 0.0
+			for _, v := range tensor.Slice[float32](&y[i].Tensor) {
+				largest = max(largest, math.Abs(float64(v)))
+			}
+			if err := tensor.Custom(0, tol*largest).Compare(out[i], y[i]); err != nil {
+				t.Errorf("n=%d %s tiling %v: result %d: %v\n%s", n, to, tl, i, err, body)
+			}
+		}
+	}
+}
+
+// fill makes inputs, with every open extent n.
+func fill(t *testing.T, m *ir.Module, n int) []tensor.Value {
+	var in []tensor.Value
+	for i, p := range m.Main().Params {
+		var dims []int
+		for _, d := range p.Type.Dims {
+			v, err := d.Eval(func(string) (int64, bool) { return int64(n), true })
+			if err != nil {
+				t.Fatal(err)
+			}
+			dims = append(dims, int(v))
+		}
+		x, err := tensor.Random(p.Type.DType, uint64(50+i), dims...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = append(in, tensor.V(x))
+	}
+	return in
+}
