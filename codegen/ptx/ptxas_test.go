@@ -116,16 +116,16 @@ func every(m *Module) {
 	k.ReturnIf(k.CtaX().Add(k.CtaY()).Add(k.CtaZ()).Ge(n))
 	k.For(k.TidX(), n, k.NTidX(), func(i U32) {
 		k.IfElse(i.Rem(I(3)).Eq(I(1)), func() { acc.Inc(F(1)) }, func() { acc.IncFMA(i.ToF32(), F(2)) })
-		k.If(acc.Gt(F(100)), k.Return)
+		k.If(acc.Get().Gt(F(100)), k.Return)
 		vp.Move(I(1), 4)
 		vp.Move(i, 4)
 	})
-	k.For(I(0), I(10), I(3), func(i U32) { acc.Set(acc.Copy().Mul(acc.F32).Add(i.ToF32())) })
+	k.For(I(0), I(10), I(3), func(i U32) { acc.Set(acc.Get().Mul(acc.Get()).Add(i.ToF32())) })
 	u := k.VarU32(I(0))
-	k.While(func() Pred { return u.Lt(n) }, func() { u.Inc(u.Copy().Add(I(1))) })
-	u.Set(u.Add(k.TidY()).Add(k.TidZ()).Add(k.NTidY()).Add(k.NTidZ()).Add(k.NCtaX()).Add(k.NCtaY()).Add(k.NCtaZ()))
-	vp.StF32(acc.F32)
-	vp.Off(4).StU32(u.U32)
+	k.While(func() Pred { return u.Get().Lt(n) }, func() { u.Inc(u.Get().Add(I(1))) })
+	u.Set(u.Get().Add(k.TidY()).Add(k.TidZ()).Add(k.NTidY()).Add(k.NTidZ()).Add(k.NCtaX()).Add(k.NCtaY()).Add(k.NCtaZ()))
+	vp.Get().StF32(acc.Get())
+	vp.Get().Off(4).StU32(u.Get())
 	m.Add(k)
 
 	k = m.Entry("warp")
@@ -144,7 +144,7 @@ func every(m *Module) {
 	}
 	k.MMAm16n8k8(d, [2]H2{h[0], {}}, h[1])
 	k.MMAm16n8k16(d, h, [2]H2{h[0], n.AsH2()})
-	y.StF32x4([4]F32{d[0].F32, d[1].Add(lo), d[2].Add(hi), d[3].Add(v)})
+	y.StF32x4([4]F32{d[0].Get(), d[1].Get().Add(lo), d[2].Get().Add(hi), d[3].Get().Add(v)})
 	m.Add(k)
 }
 

@@ -109,6 +109,6 @@ func (k *Kernel) mma(shape string, acc [4]VarF32, a, b []val) {
 			vs[i] = k.inReg(b32, vs[i])
 		}
 	}
-	d := fmt.Sprintf("{%s}", k.args(f32, acc[0].val, acc[1].val, acc[2].val, acc[3].val))
+	d := fmt.Sprintf("{%s}", k.args(f32, acc[0].v.val, acc[1].v.val, acc[2].v.val, acc[3].v.val))
 	k.ins("mma.sync.aligned.%s.row.col.f32.f16.f16.f32 %s, {%s}, {%s}, %s", shape, d, k.args(b32, a...), k.args(b32, b...), d)
 }
