@@ -73,6 +73,15 @@ func (p Ptr) index(name string, i, size U32) Ptr {
 	return p
 }
 
+// flat is p with its offset added.
+func (p Ptr) flat() Ptr {
+	if p.off != 0 {
+		p.base = p.k.op(b64, "add.s64", val{k: p.k, reg: p.base}, I64(p.off).val).reg
+		p.off = 0
+	}
+	return p
+}
+
 // NC says that nothing writes to this memory while the kernel runs, so that
 // loads may go through the read-only cache.
 func (p Ptr) NC() Ptr {
@@ -143,11 +152,9 @@ func (a addr) text() string {
 			k.fail("offset %d in shared memory", a.off)
 			break
 		}
-		r := k.fresh(b64)
-		k.ins("add.s64 %%rd%d, %s, %d", r, s, a.off)
-		return fmt.Sprintf("[%%rd%d]", r)
+		return fmt.Sprintf("[%%rd%d]", Ptr{a}.flat().base)
 	case a.off != 0:
-		s += fmt.Sprintf("%+d", a.off)
+		s += fmt.Sprintf("+%d", a.off) // [%r1+-4] is legal, [%r1-4] is not
 	}
 	return "[" + s + "]"
 }

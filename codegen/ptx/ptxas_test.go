@@ -107,6 +107,13 @@ func every(m *Module) {
 	y.AtMul(i, n, 4).StF32(F(1))
 	y.AtMul(i, I(1<<30), 16).StF32(F(1))
 	y.Off(5 << 30).StF32(F(1))
+	b16.At(i, 4).Off(-4).StU32(n)
+	x.At(i, 4).Off(-4).If(n.Gt(I(0))).LdF32()
+	e := x.LdU64()
+	e = e.LtS(I64(0)).SelU64(e.Add(n.ToU64()), e.Add(n.ToS64()).Add(I64(-1)))
+	y.Off(8).StU32(e.GeS(I64(1<<40)).Or(I64(3).GeS(e)).Or(e.Eq(I64(7))).SelU32(e.Lo(), n))
+	i.Lt(n).SelPtr(y.At(n, 4), y.Off(64)).StU32(n)
+	i.Lt(n).SelPtr(y.At(n, 4), y).Off(8).StU32(n)
 	k.Barrier()
 	m.Add(k)
 
@@ -135,7 +142,9 @@ func every(m *Module) {
 	v = k.WarpSum(v).Add(k.WarpMax(v)).Add(k.ShflDownF32(v, I(1))).Add(k.ShflUpF32(v, n)).Add(k.ShflF32(v, n))
 	n = k.ShflXorU32(n, I(1)).Add(k.ShflDownU32(n, n)).Add(k.ShflUpU32(I(3), I(2))).Add(k.ShflU32(n, I(0)))
 	k.WarpSync()
-	h := y.LdH2x4()
+	tile := k.Shared("tile", 1024, 16).At(k.Lane(), 16)
+	h := k.LdMatrix(tile.Off(512), false)
+	h[2] = k.LdMatrix(tile, true)[0]
 	h[0] = k.Pack(v, F(1))
 	lo, hi := h[1].Unpack()
 	var d [4]VarF32

@@ -34,13 +34,9 @@ func (k *Kernel) VarF32(v F32) VarF32 {
 // VarPtr makes a variable with a first address.
 func (k *Kernel) VarPtr(p Ptr) VarPtr {
 	d := val{k: k, reg: k.fresh(b64)}
-	from := val{k: p.k, reg: p.base}
-	if p.off == 0 {
-		k.set(b64, d, from)
-	} else {
-		k.ins("add.s64 %s, %s, %d", k.arg(b64, d), k.arg(b64, from), p.off)
-	}
-	p.base, p.off = d.reg, 0
+	p = p.flat()
+	k.set(b64, d, val{k: p.k, reg: p.base})
+	p.base = d.reg
 	return VarPtr{p}
 }
 
