@@ -58,7 +58,7 @@ func (k *Kernel) For(from, to, step U32, body func(i U32)) {
 	t, tk := to.Known()
 	s, sk := step.Known()
 	switch {
-	case fk && tk && f >= t:
+	case tk && (t == 0 || fk && f >= t):
 		return
 	case fk && tk && sk && t-f <= s:
 		k.in(func() { body(from) })

@@ -157,6 +157,9 @@ func (p Pred) SelPtr(a, b Ptr) Ptr {
 
 // guard is the prefix "@%p1 " of an instruction.
 func (k *Kernel) guard(p Pred) string {
+	if p.isImm() {
+		k.fail("a guard that is known")
+	}
 	if p.neg {
 		return "@!" + k.arg(pred, p.val)
 	}

@@ -2,6 +2,10 @@ package ptx
 
 import (
 	"flag"
+	"maps"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen/ptx/ptxtest"
@@ -9,7 +13,10 @@ import (
 
 // ptxas makes TestPtxas a check against NVIDIA's assembler: tools/peers/ptxas.sh
 // gives it.
-var ptxas = flag.String("ptxas", "", ptxtest.Usage)
+var (
+	ptxas  = flag.String("ptxas", "", ptxtest.Usage)
+	update = flag.Bool("update", false, "rewrite testdata/forms.txt")
+)
 
 // TestPtxas assembles a module of every instruction that the package writes.
 func TestPtxas(t *testing.T) {
@@ -21,11 +28,43 @@ func TestPtxas(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, u := range ptxtest.Assemble(t, *ptxas, text, sm) {
-			t.Log(u)
 			if u.Spills > 0 {
 				t.Errorf("sm_%d: %s spills %d bytes", sm, u.Kernel, u.Spills)
 			}
 		}
+	}
+}
+
+// TestForms: testdata/forms.txt lists the instructions that the package writes,
+// for those who run them. ptxas knows that it takes each (TestPtxas).
+func TestForms(t *testing.T) {
+	seen := map[string]bool{}
+	for _, sm := range Targets() {
+		m := NewModule(Options{SM: sm})
+		every(m)
+		text, err := m.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(text) {
+			if f := insRE.FindStringSubmatch(strings.TrimRight(line, "\n")); f != nil && f[2] != ".reg" && f[2] != ".shared" {
+				seen[f[2]] = true
+			}
+		}
+	}
+	got := strings.Join(slices.Sorted(maps.Keys(seen)), "\n") + "\n"
+	const golden = "testdata/forms.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("instructions changed (go test ./codegen/ptx -run TestForms -update rewrites %s):\n%s", golden, got)
 	}
 }
 
@@ -100,13 +139,14 @@ func every(m *Module) {
 	a16, b16 := k.Shared("a", 4096, 16), k.Shared("b", 512, 4)
 	i := k.TidX()
 	every1(k, i.Lt(n), x.At(i, 16), y.At(i, 16))
+	every1(k, i.Lt(n), y.At(i, 16), y.At(i, 16))
 	every1(k, i.Ge(n), a16.At(i, 16), a16.At(i, 16).Off(16))
 	every1(k, Bool(true), a16.Off(32), a16)
 	b16.At(k.TidY(), 4).StU32(a16.Off(8).Addr())
 	y.AtS(i.Sub(n), 4).StF32(F(0))
 	y.AtMul(i, n, 4).StF32(F(1))
 	y.AtMul(i, I(1<<30), 16).StF32(F(1))
-	y.Off(5 << 30).StF32(F(1))
+	y.At(I(1<<30), 5).StF32(F(1))
 	b16.At(i, 4).Off(-4).StU32(n)
 	x.At(i, 4).Off(-4).If(n.Gt(I(0))).LdF32()
 	e := x.LdU64()

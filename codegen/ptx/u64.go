@@ -18,7 +18,7 @@ func (a U32) ToS64() U64 {
 // Lo is the lower half.
 func (a U64) Lo() U32 {
 	if a.isImm() {
-		return U32{val{imm: uint64(uint32(a.imm))}}
+		return U(uint32(a.imm))
 	}
 	return U32{kernelOf(a.val).op2(b32, b64, "cvt.u32.u64", a.val)}
 }
