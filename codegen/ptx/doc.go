@@ -24,6 +24,8 @@
 //
 // Faults of a template (a value of another kernel, an operand out of range, too
 // much shared memory) do not panic: the first one is kept and Text returns it.
+// Only addresses and Vars come from a kernel in any case: their zero values are of
+// no use.
 //
 // The package knows PTX and no tensor: templates live in backend/cuda, and what
 // runs the text without a device in backend/cuda/ptxsim.

@@ -71,6 +71,14 @@ func TestForms(t *testing.T) {
 // every writes every instruction, with registers and with immediates where they
 // may stand.
 func every(m *Module) {
+	everyU32(m)
+	everyF32(m)
+	everyMemory(m)
+	everyControl(m)
+	everyWarp(m)
+}
+
+func everyU32(m *Module) {
 	k := m.Entry("u32")
 	y, n, s := k.ParamPtr("y"), k.ParamU32("n"), k.ParamU32("s")
 	out := 0
@@ -101,11 +109,13 @@ func every(m *Module) {
 	put(r)
 	y.StF32x4([4]F32{n.ToF32(), n.ToF32S(), n.AsF32(), F(2)})
 	m.Add(k)
+}
 
-	k = m.Entry("f32")
-	y, x, a := k.ParamPtr("y"), k.ParamPtr("x").NC(), k.ParamF32("a")
+func everyF32(m *Module) {
+	k := m.Entry("f32")
+	x, a := k.ParamPtr("x").NC(), k.ParamF32("a")
 	v := x.LdF32()
-	y, out = y.At(k.GlobalX(), 1<<12), 0
+	y, out := k.ParamPtr("y").At(k.GlobalX(), 1<<12), 0
 	put32 := func(f F32) { y.Off(4 * out).StF32(f); out++ }
 	for _, f := range []func(a, b F32) F32{F32.Add, F32.Sub, F32.Mul, F32.Div, F32.Min, F32.Max, F32.MinNum, F32.MaxNum, F32.CopySign} {
 		for _, b := range []F32{a, F(3), F(-2)} {
@@ -130,11 +140,12 @@ func every(m *Module) {
 	y.Off(1 << 11).StU32(v.ToS32())
 	y.Off(1 << 11).Off(4).StU32(v.ToU32().Add(v.Bits()))
 	m.Add(k)
+}
 
-	k = m.Entry("memory")
+func everyMemory(m *Module) {
+	k := m.Entry("memory")
 	k.Block(128, 2, 1)
-	y, x = k.ParamPtr("y"), k.ParamPtr("x").NC()
-	n = k.ParamU32("n")
+	y, x, n := k.ParamPtr("y"), k.ParamPtr("x").NC(), k.ParamU32("n")
 	k.Comment("every load\nand store")
 	a16, b16 := k.Shared("a", 4096, 16), k.Shared("b", 512, 4)
 	i := k.TidX()
@@ -156,9 +167,11 @@ func every(m *Module) {
 	i.Lt(n).SelPtr(y.At(n, 4), y).Off(8).StU32(n)
 	k.Barrier()
 	m.Add(k)
+}
 
-	k = m.Entry("control")
-	y, n = k.ParamPtr("y"), k.ParamU32("n")
+func everyControl(m *Module) {
+	k := m.Entry("control")
+	y, n := k.ParamPtr("y"), k.ParamU32("n")
 	acc, vp := k.VarF32(F(0)), k.VarPtr(y.Off(4))
 	k.ReturnIf(k.CtaX().Add(k.CtaY()).Add(k.CtaZ()).Ge(n))
 	k.For(k.TidX(), n, k.NTidX(), func(i U32) {
@@ -174,11 +187,12 @@ func every(m *Module) {
 	vp.Get().StF32(acc.Get())
 	vp.Get().Off(4).StU32(u.Get())
 	m.Add(k)
+}
 
-	k = m.Entry("warp")
-	y = k.ParamPtr("y").At(k.Lane(), 64)
-	v = y.LdF32()
-	n = y.LdU32()
+func everyWarp(m *Module) {
+	k := m.Entry("warp")
+	y := k.ParamPtr("y").At(k.Lane(), 64)
+	v, n := y.LdF32(), y.LdU32()
 	v = k.WarpSum(v).Add(k.WarpMax(v)).Add(k.ShflDownF32(v, I(1))).Add(k.ShflUpF32(v, n)).Add(k.ShflF32(v, n))
 	n = k.ShflXorU32(n, I(1)).Add(k.ShflDownU32(n, n)).Add(k.ShflUpU32(I(3), I(2))).Add(k.ShflU32(n, I(0)))
 	k.WarpSync()
