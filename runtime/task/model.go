@@ -223,23 +223,25 @@ func (x *Model) findOutputs() error {
 	if len(names) == 0 {
 		return diag.New(diag.Unsupported, "the model has no output")
 	}
-	want := []string{}
-	if c := x.task.Classify; c != nil {
+	if c := x.task.Classify; c != nil && c.Output == "" {
 		out := *c
-		if out.Output == "" {
-			out.Output = names[0]
-		}
+		out.Output = names[0]
 		x.task.Classify = &out
-		want = append(want, out.Output)
-	} else {
-		want = append(want, x.task.Detect.Boxes, x.task.Detect.Scores)
 	}
-	for _, w := range want {
+	for _, w := range x.outputs() {
 		if !slices.Contains(names, w) {
 			return diag.New(diag.Unsupported, "the model has no output %q%s", w, diag.DidYouMean(w, names, "have "+strings.Join(names, ", ")))
 		}
 	}
 	return nil
+}
+
+// outputs are the ones that the task reads.
+func (x *Model) outputs() []string {
+	if c := x.task.Classify; c != nil {
+		return []string{c.Output}
+	}
+	return []string{x.task.Detect.Boxes, x.task.Detect.Scores}
 }
 
 // Task is what the model does, with what was found out about it.
@@ -305,8 +307,7 @@ func (x *Model) number(v uint8, channel int) float32 {
 // Classify gives the classes of a picture by falling score, as many as the
 // task says; equal scores in the order of their indices.
 func (x *Model) Classify(ctx context.Context, p image.Image) ([]Class, error) {
-	c := x.task.Classify
-	if c == nil {
+	if x.task.Classify == nil {
 		return nil, diag.New(diag.Usage, "the model's task is to detect, not to classify")
 	}
 	t, _, err := x.tensor(p)
@@ -317,6 +318,12 @@ func (x *Model) Classify(ctx context.Context, p image.Image) ([]Class, error) {
 	if err != nil {
 		return nil, err
 	}
+	return x.classes(out)
+}
+
+// classes reads the outputs of a run.
+func (x *Model) classes(out map[string]tensor.Tensor) ([]Class, error) {
+	c := x.task.Classify
 	scores, err := floats(out[c.Output], c.Output)
 	if err != nil {
 		return nil, err
@@ -367,8 +374,7 @@ func floats(t tensor.Tensor, name string) ([]float64, error) {
 // Detect gives the objects of a picture by falling score, in its own pixels,
 // cut at its edges.
 func (x *Model) Detect(ctx context.Context, p image.Image) ([]Box, error) {
-	d := x.task.Detect
-	if d == nil {
+	if x.task.Detect == nil {
 		return nil, diag.New(diag.Usage, "the model's task is to classify, not to detect")
 	}
 	t, at, err := x.tensor(p)
@@ -379,12 +385,18 @@ func (x *Model) Detect(ctx context.Context, p image.Image) ([]Box, error) {
 	if err != nil {
 		return nil, err
 	}
+	return x.objects(out, p.Bounds(), at)
+}
+
+// objects reads the outputs of a run on a picture of an extent.
+func (x *Model) objects(out map[string]tensor.Tensor, extent image.Rectangle, at placing) ([]Box, error) {
+	d := x.task.Detect
 	found, err := x.boxes(out[d.Boxes], out[d.Scores])
 	if err != nil {
 		return nil, err
 	}
 	found = NMS(found, d.IoU, d.Top)
-	w, h := float64(p.Bounds().Dx()), float64(p.Bounds().Dy())
+	w, h := float64(extent.Dx()), float64(extent.Dy())
 	for i := range found {
 		b := &found[i]
 		b.X0, b.Y0 = at.back(b.X0, b.Y0)
