@@ -180,8 +180,8 @@ func (x *Model) findInput() error {
 	if d.Width != 0 && d.Width != x.width || d.Height != 0 && d.Height != x.height {
 		return bad(fmt.Sprintf("width %d and height %d as described", d.Width, d.Height))
 	}
-	if x.width > maxPixels/x.height {
-		return bad(fmt.Sprintf("at most %d pixels, have %d x %d", maxPixels, x.width, x.height))
+	if x.width > MaxPixels/x.height {
+		return bad(fmt.Sprintf("at most %d pixels, have %d x %d", MaxPixels, x.width, x.height))
 	}
 	return nil
 }
@@ -254,8 +254,8 @@ func (x *Model) Size() (width, height int) { return x.width, x.height }
 func (x *Model) tensor(p image.Image) (tensor.Tensor, placing, error) {
 	b := p.Bounds()
 	w, h := b.Dx(), b.Dy()
-	if w < 1 || h < 1 || w > maxPixels/h {
-		return tensor.Tensor{}, placing{}, diag.New(diag.BadData, "the picture has %d x %d pixels, want 1 to %d of them", w, h, maxPixels)
+	if w < 1 || h < 1 || w > MaxPixels/h {
+		return tensor.Tensor{}, placing{}, diag.New(diag.BadData, "the picture has %d x %d pixels, want 1 to %d of them", w, h, MaxPixels)
 	}
 	at := place(x.task.Input.Fit, w, h, x.width, x.height)
 	c := x.channels

@@ -15,27 +15,38 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 )
 
-// maxPixels bounds a picture, and what it is brought to: decoded, a pixel takes up
+// MaxPixels bounds a picture, and what it is brought to: decoded, a pixel takes up
 // to 8 bytes (PNG of 16 bits) or about 15 (progressive JPEG, in the making).
-const maxPixels = 1 << 26
+const MaxPixels = 1 << 26
+
+const (
+	magicPNG  = "\x89PNG\r\n\x1a\n"
+	magicJPEG = "\xff\xd8\xff"
+)
+
+// IsPicture says whether b, of which the first 8 bytes will do, begins as what
+// Decode reads.
+func IsPicture(b []byte) bool {
+	return bytes.HasPrefix(b, []byte(magicPNG)) || bytes.HasPrefix(b, []byte(magicJPEG))
+}
 
 // Decode reads a PNG or JPEG picture of at most 2^26 pixels. An orientation in
 // EXIF data is not looked at. Errors: no picture, or a damaged one (BadData); more
 // pixels (Limit).
 func Decode(b []byte) (image.Image, error) {
-	return DecodeContext(context.Background(), b, maxPixels)
+	return DecodeContext(context.Background(), b, MaxPixels)
 }
 
 // DecodeContext is Decode with a limit of pixels, at most that of Decode, and an
 // end: a JPEG of few bytes may have many passes over all its pixels. When ctx ends
 // it stops before the next of them, with an error that wraps ctx.Err().
 func DecodeContext(ctx context.Context, b []byte, pixels int) (image.Image, error) {
-	pixels = min(pixels, maxPixels)
+	pixels = min(pixels, MaxPixels)
 	config, decode := png.DecodeConfig, png.Decode
 	switch {
-	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
+	case bytes.HasPrefix(b, []byte(magicJPEG)):
 		config, decode = jpeg.DecodeConfig, func(r io.Reader) (image.Image, error) { return jpeg.Decode(r) }
-	case !bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")):
+	case !IsPicture(b):
 		return nil, diag.New(diag.BadData, "is no picture: want PNG or JPEG")
 	}
 	r := &pacedReader{ctx, bytes.NewReader(b)}

@@ -298,7 +298,7 @@ func TestDecodeEnds(t *testing.T) {
 	ctx, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer stop()
 	t0 := time.Now()
-	_, err := DecodeContext(ctx, b, maxPixels)
+	_, err := DecodeContext(ctx, b, MaxPixels)
 	if took := time.Since(t0); !errors.Is(err, context.DeadlineExceeded) || took > 10*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
