@@ -141,5 +141,8 @@ func (a *app) runPictures(ctx context.Context, s *runtime.Session, files []strin
 	if !a.json {
 		return nil
 	}
-	return json.NewEncoder(a.out).Encode(map[string]any{"schema": "mlc.program/1", "pictures": all})
+	return json.NewEncoder(a.out).Encode(struct {
+		Schema   string         `json:"schema"`
+		Pictures []*task.Report `json:"pictures"`
+	}{"mlc.program/1", all})
 }
