@@ -1,8 +1,8 @@
 #!/bin/sh
 # The whole chain over the command line: pictures in idx files -> a teacher ->
 # a distilled student -> fewer channels -> 8-bit weights -> ONNX, TensorFlow
-# Lite, an executable for arm64 and a Go package, all in the folder OUT; and a
-# server that is asked for every test picture.
+# Lite, an executable for arm64 and a Go package; a server that is asked for every
+# test picture; and a page that compares them, all in the folder OUT.
 #
 #	sh examples/chain/chain.sh DATA OUT
 #
@@ -79,3 +79,7 @@ done
 trap - EXIT
 kill "$server"
 wait "$server"
+
+# What came of it: chain.html in the folder, which has what check.py found where
+# that has run.
+"$out/chain" -data "$data" -out "$out" -measure
