@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"math"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -208,14 +209,14 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Detect{Boxes: "boxes", Scores: "scores", Form: "xyxy", Unit: "relative", Background: -1, Threshold: 0.5, IoU: 0.25, Top: 100}
-	if *got.Detect != want {
+	if !reflect.DeepEqual(*got.Detect, want) {
 		t.Errorf("have %+v, want %+v", *got.Detect, want)
 	}
 	b, err := got.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Parse(b); err != nil || *again.Detect != want {
+	if again, err := Parse(b); err != nil || !reflect.DeepEqual(*again.Detect, want) {
 		t.Errorf("%s reads back as %+v, %v", b, again.Detect, err)
 	}
 	for in, says := range map[string]string{
@@ -226,14 +227,20 @@ func TestParse(t *testing.T) {
 		`{"classify": {}} x`:                   "no JSON object",
 		`{"classify": {"top": -1}}`:            "want 0 (all) or more",
 		`{"classify": {"activation": "soft"}}`: `unknown "soft"`,
-		`{"classify": {}, "input": {"fit": "leterbox"}}`: "did you mean letterbox?",
-		`{"classify": {}, "input": {"std": [0]}}`:        "something to divide by",
-		`{"classify": {}, "input": {"width": 100000}}`:   "at most 16384",
-		`{"classify": {}, "input": {"pad": 256}}`:        "pad",
-		`{"detect": {"threshold": 2}}`:                   "want 0 to 1",
-		`{"detect": {"boxes": "a", "scores": "a"}}`:      "want two outputs",
-		`{"detect": {"form": "xxyy"}}`:                   "detect.form",
-		`{"detect": {"unit": "percent"}}`:                "detect.unit",
+		`{"classify": {}, "input": {"fit": "leterbox"}}`:                                    "did you mean letterbox?",
+		`{"classify": {}, "input": {"std": [0]}}`:                                           "something to divide by",
+		`{"classify": {}, "input": {"width": 100000}}`:                                      "at most 16384",
+		`{"classify": {}, "input": {"pad": 256}}`:                                           "pad",
+		`{"detect": {"threshold": 2}}`:                                                      "want 0 to 1",
+		`{"detect": {"boxes": "a", "scores": "a"}}`:                                         "want two outputs",
+		`{"detect": {"form": "xxyy"}}`:                                                      "detect.form",
+		`{"detect": {"unit": "percent"}}`:                                                   "detect.unit",
+		`{"detect": {"heads": []}}`:                                                         "want one at least",
+		`{"detect": {"heads": [{"boxes": "b", "scores": "s", "stride": 8, "anchors": 2}]}}`: "have form xyxy, want cxcywh",
+		`{"detect": {"form": "cxcywh", "scores": "t", "heads": [{"boxes": "b", "scores": "s", "stride": 8, "anchors": 2}]}}`: "no boxes and scores beside",
+		`{"detect": {"form": "cxcywh", "heads": [{"boxes": "b", "scores": "b", "stride": 8, "anchors": 2}]}}`:                "heads[0]: boxes and scores are both",
+		`{"detect": {"form": "cxcywh", "heads": [{"boxes": "b", "scores": "s", "stride": 8}]}}`:                              "anchors 0, want 1 to",
+		`{"detect": {"form": "cxcywh", "heads": [{"boxes": "b", "scores": "s", "stride": 8, "anchors": 2, "aspect": [1]}]}}`: `unknown field "aspect"`,
 	} {
 		if _, err := Parse([]byte(in)); err == nil || diag.KindOf(err) != diag.BadData || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: have %v, want BadData with %q", in, err, says)
