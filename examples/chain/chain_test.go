@@ -121,7 +121,8 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestPage: the committed page is one file that loads nothing.
+// TestPage: the committed page is one file that loads nothing, and has every
+// artifact in its own runtime.
 func TestPage(t *testing.T) {
 	b, err := os.ReadFile("../../docs/chain.html")
 	if err != nil {
@@ -129,6 +130,12 @@ func TestPage(t *testing.T) {
 	}
 	if len(b) > 1<<20 {
 		t.Errorf("%d bytes, want at most 1 MiB", len(b))
+	}
+	for _, want := range []string{"int8.onnx</td><td class=\"text\">onnxruntime", "int8.tflite</td><td class=\"text\">LiteRT", "classify-arm64</td><td class=\"text\">qemu-aarch64",
+		"app/classifier</td><td class=\"text\">go test, go run", "int8.onnx, served</td><td class=\"text\">mlc serve, tritonclient", "<h2>Served</h2>\n<table>"} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 	for _, bad := range []string{"http://", "https://", "<script", "src=", "FAILED", "skipped", "ZgotmplZ"} {
 		if strings.Contains(string(b), bad) {
