@@ -16,7 +16,8 @@ import (
 )
 
 // MaxPixels bounds a picture, and what it is brought to: decoded, a pixel takes up
-// to 8 bytes (PNG of 16 bits) or about 15 (progressive JPEG, in the making).
+// to 8 bytes (PNG of 16 bits), or 15 to 24 in the making (progressive JPEG of three or
+// four colours).
 const MaxPixels = 1 << 26
 
 const (
