@@ -246,7 +246,7 @@ func TestPictureMemory(t *testing.T) {
 	need.Time(t, "large pictures are decoded")
 	_, h := server(t, serve.Options{Concurrency: 1}, map[string][]byte{"m": compiled(t, lamp(0))})
 	body := grey(t, 4096, 4096, 1) // 16 MiB of pixels
-	const requests = 32
+	const requests = 64
 	stop := make(chan bool)
 	peak := make(chan uint64)
 	go func() {
