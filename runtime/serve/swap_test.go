@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -286,11 +287,16 @@ func TestListenerFails(t *testing.T) {
 
 // A request that is running when the server is told to end is answered.
 func TestDrain(t *testing.T) {
+	t.Run("infer", func(t *testing.T) { drained(t, adder(100), "infer", []byte(oneRequest), `"data":[101,102,103,104]`) })
+	t.Run("picture", func(t *testing.T) { drained(t, lamp(100), "picture", grey(t, 9, 9, 5), `"score":105`) })
+}
+
+func drained(t *testing.T, model []byte, verb string, request []byte, want string) {
 	path := filepath.Join(t.TempDir(), "m.mlc")
-	write(t, path, compiled(t, adder(100)))
+	write(t, path, compiled(t, model))
 	url, end := started(t, serve.Options{}, path)
 	body, w := io.Pipe()
-	r, err := http.NewRequest(http.MethodPost, url+"/v2/models/m/infer", body)
+	r, err := http.NewRequest(http.MethodPost, url+"/v2/models/m/"+verb, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,13 +306,13 @@ func TestDrain(t *testing.T) {
 		if err == nil {
 			defer a.Body.Close()
 			var b []byte
-			if b, err = io.ReadAll(a.Body); err == nil {
-				_, _, err = answered(b)
+			if b, err = io.ReadAll(a.Body); err == nil && !bytes.Contains(b, []byte(want)) {
+				err = fmt.Errorf("have %s, want %s", b, want)
 			}
 		}
 		got <- err
 	}()
-	io.WriteString(w, oneRequest[:20])
+	w.Write(request[:20])
 	await(t, "request in flight", func() bool {
 		_, b := get(t, url+"/metrics")
 		return strings.Contains(string(b), "mlc_requests_in_flight 1\n")
@@ -325,7 +331,7 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("ended with a request in flight: %v", err)
 	case <-time.After(20 * time.Millisecond):
 	}
-	io.WriteString(w, oneRequest[20:])
+	w.Write(request[20:])
 	w.Close()
 	if err := <-got; err != nil {
 		t.Error(err)
