@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"image"
 	"image/color"
@@ -17,6 +18,8 @@ import (
 	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/runtime/task"
 )
+
+var update = flag.Bool("update", false, "rewrite boxes.png")
 
 func faces(args ...string) (string, error) {
 	var out strings.Builder
@@ -112,6 +115,48 @@ func TestFaces(t *testing.T) {
 	}
 	if have, err := faces("-model", at("model.onnx"), "-least", "1", at("camera.jpg")); err != nil || have != "0 found\n" {
 		t.Errorf("at a least score of 1: %v\n%s", err, have)
+	}
+}
+
+// TestPicture: boxes.png, which the README shows, is what comes of the drawing;
+// the two faces are those of runtime/task's own test.
+func TestPicture(t *testing.T) {
+	dir := files(t)
+	out := filepath.Join(dir, "boxes.png")
+	have, err := faces("-model", filepath.Join(dir, "model.onnx"), "-o", out, "../../testdata/tasks/faces.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "1.0000  263.9 136.2 318.8 204.2  face\n0.9992  83.8 86.5 158.1 184.0  face\n2 found\n"; !near(have, want) {
+		t.Errorf("have\n%s\nwant\n%s", have, want)
+	}
+	decode := func(name string) image.Image {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := task.Decode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if *update {
+		b, err := os.ReadFile(out)
+		if err == nil {
+			err = os.WriteFile("boxes.png", b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, q := decode(out), decode("boxes.png")
+	for y := range p.Bounds().Dy() {
+		for x := range p.Bounds().Dx() {
+			if p.Bounds() != q.Bounds() || !same(p.At(x, y), q.At(x, y)) {
+				t.Fatalf("boxes.png is stale: go test ./examples/faces -update")
+			}
+		}
 	}
 }
 
