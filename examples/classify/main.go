@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	top := f.Int("top", 3, "classes to print, 0: all")
 	f.Parse(args)
 	if f.NArg() == 0 {
-		return fmt.Errorf("want pictures, PNG or JPEG: classify [flags] PICTURE...")
+		return fmt.Errorf("want pictures, PNG or JPEG: classify [flags] PICTURE [PICTURE ...]")
 	}
 
 	var about []byte

@@ -12,6 +12,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,8 +130,8 @@ func TestService(t *testing.T) {
 	seven(t, code, body)
 
 	kind, b = formOf("photo")
-	var large bytes.Buffer // 67 MB of black pixels in few bytes
-	if err := png.Encode(&large, image.NewGray(image.Rect(0, 0, 1<<13, 1<<13))); err != nil {
+	var large bytes.Buffer // black pixels in few bytes
+	if err := png.Encode(&large, image.NewGray(image.Rect(0, 0, 4097, 4096))); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -145,7 +146,7 @@ func TestService(t *testing.T) {
 		{"a form without the field", "POST", "/classify", kind, b, 400, "want a file named picture"},
 		{"half a form", "POST", "/classify", "multipart/form-data; boundary=x", strings.NewReader("--x"), 400, "want a file named picture"},
 		{"too many bytes", "POST", "/classify", "", io.LimitReader(zeros{}, maxBody+1), 413, "too large"},
-		{"too many pixels", "POST", "/classify", "", &large, 413, "8192 x 8192 pixels"},
+		{"too many pixels", "POST", "/classify", "", &large, 413, "4097 x 4096 pixels"},
 		{"another method", "GET", "/classify", "", nil, 405, ""},
 		{"another path", "GET", "/nowhere", "", nil, 404, ""},
 		{"the protocol's metadata", "GET", "/oip/v2/models/digits", "", nil, 200, `"shape":[-1,1,28,28]`},
@@ -187,6 +188,26 @@ func TestService(t *testing.T) {
 	seven(t, answer.StatusCode, string(text))
 	if err := <-end; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNoCompiler: the service links the runtime alone, and no third-party module
+// but golang.org/x/sys.
+func TestNoCompiler(t *testing.T) {
+	b, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(b)) {
+		own, inside := strings.CutPrefix(p, "github.com/mlc-go/mlc/")
+		top, _, _ := strings.Cut(own, "/")
+		host, _, _ := strings.Cut(p, "/") // of the standard library it has no dot
+		switch {
+		case inside && (top == "codegen" || top == "passes" || top == "backend" || top == "frontend"):
+			t.Errorf("it links %s", p)
+		case !inside && strings.Contains(host, ".") && !strings.HasPrefix(p, "golang.org/x/sys/"):
+			t.Errorf("it links %s", p)
+		}
 	}
 }
 

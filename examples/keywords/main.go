@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	least := f.Float64("least", 0.5, "least score of a word in a stream, the mean of two looks")
 	f.Parse(args)
 	if *model == "" || f.NArg() == 0 && *out == "" {
-		return fmt.Errorf("want a model and recordings: keywords -model FILE [-o FILE.mlc] RECORDING.wav...")
+		return fmt.Errorf("want a model and recordings: keywords -model FILE [-o FILE.mlc] [RECORDING.wav ...]")
 	}
 	if !(*hop >= 0.01 && *hop <= 1) {
 		return fmt.Errorf("-hop %v: want 0.01 to 1", *hop)
