@@ -56,7 +56,8 @@ func statusOf(ctx context.Context, err error) int {
 	return http.StatusInternalServerError
 }
 
-// Handler answers the protocol and /metrics.
+// Handler answers the protocol and /metrics. Under a path of another mux it
+// stands behind http.StripPrefix; Watch does what Serve does beside it.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.route) }
 
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -198,6 +199,40 @@ func TestGarbageReplacement(t *testing.T) {
 		return strings.Contains(string(b), `["2"]`)
 	})
 	still("2")
+}
+
+// Watch does the same for a Handler in somebody's own mux, under a path.
+func TestWatch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.mlc")
+	write(t, path, compiled(t, adder(100)))
+	s, err := serve.New(serve.Options{Poll: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Add(context.Background(), "m", path); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/oip/", http.StripPrefix("/oip", s.Handler()))
+	h := httptest.NewServer(mux)
+	defer h.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { s.Watch(ctx); close(done) }()
+	write(t, path, compiled(t, adder(200)))
+	await(t, "version 2", func() bool {
+		_, b := get(t, h.URL+"/oip/v2/models/m")
+		return strings.Contains(string(b), `["2"]`)
+	})
+	if code, b := get(t, h.URL+"/oip/v2/health/ready"); code != 200 {
+		t.Errorf("before the end: %d %s", code, b)
+	}
+	cancel()
+	<-done
+	if code, b := get(t, h.URL+"/oip/v2/health/ready"); code != 503 {
+		t.Errorf("after the end: %d %s", code, b)
+	}
 }
 
 // A replacement that is being loaded when the server is closed is let go of, not
