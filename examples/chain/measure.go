@@ -14,6 +14,7 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/frontend/data"
+	"github.com/mlc-go/mlc/passes/bindshape"
 	"github.com/mlc-go/mlc/runtime"
 )
 
@@ -191,7 +192,7 @@ func (c *chain) time(ctx context.Context, nets []net) error {
 	took := make([][]time.Duration, len(nets))
 	sessions := make([]*runtime.Session, len(nets))
 	for i := range nets {
-		m, macs, err := c.compiled(ctx, nets[i].Step, codegen.Options{Bind: single()})
+		m, macs, err := c.compiled(ctx, nets[i].Step, codegen.Options{Bind: bindshape.Binding{Dims: []bindshape.Dim{{Name: "N", Lo: 1, Hi: 1}}}})
 		if err != nil {
 			return err
 		}

@@ -103,7 +103,7 @@ func TestDigits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Export(f, "mlc"); err != nil {
+	if err := a.Export(t.Context(), f, "mlc"); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()

@@ -71,7 +71,7 @@ func TestFaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Export(f, "mlc"); err != nil {
+	if err := a.Export(t.Context(), f, "mlc"); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()

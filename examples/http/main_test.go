@@ -40,7 +40,7 @@ func artifact(t *testing.T) string {
 	}
 	defer a.Close()
 	var out bytes.Buffer
-	if err := a.Export(&out, "mlc"); err != nil {
+	if err := a.Export(t.Context(), &out, "mlc"); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "digits.mlc")

@@ -34,7 +34,7 @@ type Model struct {
 // metadata's classes. Errors: no task (Unsupported); one that does not hold or
 // does not suit the model (BadModel).
 func Open(m *runtime.Model) (*Model, error) {
-	text, ok := meta(m, Key)
+	text, ok := m.Meta(Key)
 	if ok {
 		t, err := Parse([]byte(text))
 		if err != nil {
@@ -69,15 +69,6 @@ func inputList(in []runtime.Info) string {
 	return strings.Join(s, ", ")
 }
 
-func meta(m *runtime.Model, key string) (string, bool) {
-	for _, e := range m.Artifact().Program.Meta {
-		if e.Key == key {
-			return e.Value, true
-		}
-	}
-	return "", false
-}
-
 // New gives a model a task that does not stand in its metadata. Errors: the
 // task does not hold (BadData), or does not suit the model (Unsupported).
 func New(m *runtime.Model, t Task) (*Model, error) {
@@ -86,7 +77,7 @@ func New(m *runtime.Model, t Task) (*Model, error) {
 	}
 	x := &Model{m: m, task: t}
 	if t.Labels == nil {
-		if s, ok := meta(m, KeyClasses); ok {
+		if s, ok := m.Meta(KeyClasses); ok {
 			if err := json.Unmarshal([]byte(s), &x.task.Labels); err != nil {
 				return nil, diag.New(diag.BadModel, "metadata %s: %v", KeyClasses, err)
 			}
