@@ -228,7 +228,7 @@ func dwconvF32(o *op) (bool, error) {
 				k.For(ptx.I(0), ptx.I(c.u.K), ptx.I(1), func(kx ptx.U32) { tap(ky, kx) })
 			})
 		}
-		v := sum.Copy()
+		v := sum.Get()
 		if o.given(1) {
 			v = v.Add(k.load(1).At(m, 4).LdF32())
 		}

@@ -210,7 +210,7 @@ func (k *kern) multiply(t tiling, p product) (sums []ptx.VarF32, rows, cols []pt
 	} else {
 		buf := k.VarU32(ptx.I(0))
 		k.For(ptx.I(0), p.k, ptx.I(t.k), func(k0 ptx.U32) {
-			next, cur := k0.Add(ptx.I(t.k)), buf.Copy()
+			next, cur := k0.Add(ptx.I(t.k)), buf.Get()
 			more := next.Lt(p.k)
 			va, vb := a.fetch(next, p.k, t.k, more), b.fetch(next, p.k, t.k, more)
 			step(cur)
@@ -264,7 +264,7 @@ func (k *kern) matrix(t tiling, p product, e *ending, r result) {
 	for j := 0; j < len(cols); j += c.vec {
 		c.cols, c.colIn = append(c.cols, cols[j]), append(c.colIn, inside(cols[j], r.n, t.n))
 	}
-	c.values = func(r, j, i int) ptx.F32 { return sums[r*t.tn+j*c.vec+i].Copy() }
+	c.values = func(r, j, i int) ptx.F32 { return sums[r*t.tn+j*c.vec+i].Get() }
 	k.finish(e, c)
 }
 
