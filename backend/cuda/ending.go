@@ -18,7 +18,7 @@ type ending struct {
 // spread is an operand of an epilogue: its steps in elements from a batch, a
 // row and a column to the next. col is 0 or 1.
 type spread struct {
-	in              int // operand of the call
+	from            func(k *kern) ptx.Ptr
 	dtype           dtype.DType
 	batch, row, col shape.Dim
 }
@@ -47,7 +47,7 @@ func (o *op) ending(first, batchAxes, rowAxes int) (*ending, error) {
 		if lead < 0 {
 			return nil, nil
 		}
-		s, step := spread{in: i, dtype: o.input(i).DType}, shape.Int(1)
+		s, step := spread{from: func(k *kern) ptx.Ptr { return k.share(i) }, dtype: o.input(i).DType}, shape.Int(1)
 		for g := 2; g >= 0; g-- {
 			to := [3]*shape.Dim{&s.batch, &s.row, &s.col}[g]
 			own := d[min(len(d), max(0, ends[g]-lead)):max(0, ends[g+1]-lead)]
@@ -92,7 +92,7 @@ func (k *kern) finish(e *ending, c cells) {
 	whole := make([]ptx.F32, len(e.ops))     // the same for all
 	byCol := make([][][]ptx.F32, len(e.ops)) // the same for all rows
 	for i, s := range e.ops {
-		base[i] = k.share(s.in)
+		base[i] = s.from(k)
 		if !s.batch.Is(0) {
 			base[i] = base[i].AtMul(c.batch, k.extent(s.batch), s.dtype.Bits()/8)
 		}

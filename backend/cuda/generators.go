@@ -5,6 +5,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/dwconv"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/grad"
+	"github.com/mlc-go/mlc/runtime/kernel/rnn"
 )
 
 // generators has an entry for each host call that some kernel computes, by
@@ -17,4 +18,5 @@ var generators = map[string]generator{
 	conv.OpTranspose: convTransposeF32,
 	grad.OpConv:      convOpenF32,
 	dwconv.OpF32:     dwconvF32,
+	rnn.OpLSTM:       lstmF32,
 }
