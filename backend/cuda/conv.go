@@ -101,7 +101,7 @@ func convolve(o *op, kind filterKind, size []int64, first int) (bool, error) {
 	} else {
 		p.b = k.patches(from, n, c, kind == filtersTransposed)
 	}
-	out := ptr2{k.store(0).AtMul(c.image, k.extent(shape.Prod(y.Dims[1:])), y.DType.Bits()/8), y.DType}
+	out := array{k.store(0).AtMul(c.image, k.extent(shape.Prod(y.Dims[1:])), y.DType.Bits()/8), y.DType}
 	k.matrix(t, p, e, result{batch: c.image, row0: c.g.Mul(mg), m: mg, n: k.extent(pixels), out: out})
 	k.launch([]shape.Dim{pixels, shape.Int(int64(c.mg)), units}, []int{t.n, t.m, 1}, []int{t.threads(), 1, 1})
 	return true, nil
@@ -232,7 +232,7 @@ func dwconvF32(o *op) (bool, error) {
 		if o.given(1) {
 			v = v.Add(k.load(1).At(m, 4).LdF32())
 		}
-		out := ptr2{k.store(0).AtMul(image, k.extent(shape.Prod(y.Dims[1:])), 4), y.DType}
+		out := array{k.store(0).AtMul(image, k.extent(shape.Prod(y.Dims[1:])), 4), y.DType}
 		always := []ptx.Pred{ptx.Bool(true)}
 		k.finish(e, cells{batch: image, rows: []ptx.U32{m}, rowIn: always, cols: []ptx.U32{pixel}, colIn: always, vec: 1, out: out, width: k.extent(dims[2]), values: func(_, _, _ int) ptx.F32 { return v }})
 	})

@@ -75,13 +75,13 @@ type cells struct {
 	cols   []ptx.U32 // the first of each run
 	colIn  []ptx.Pred
 	vec    int
-	out    ptr2 // of the batch
+	out    array // of the batch
 	width  ptx.U32
 	values func(row, col, i int) ptx.F32 // element i of run col in row
 }
 
-// ptr2 is the first element of a matrix in memory, and what it holds.
-type ptr2 struct {
+// array is the first element of a matrix in memory, and what it holds.
+type array struct {
 	at    ptx.Ptr
 	dtype dtype.DType
 }
@@ -147,28 +147,36 @@ func (k *kern) finish(e *ending, c cells) {
 	}
 }
 
-// loadRun loads n elements that lie one behind the other; where in does not
-// hold they are zero. Where n is 4, i is a multiple of 4.
+// loadRun loads n elements that lie one behind the other, 1, 2 or 4, of which i
+// is a multiple; where in does not hold they are zero.
 func loadRun(p ptx.Ptr, i ptx.U32, n int, d dtype.DType, in ptx.Pred) []ptx.F32 {
 	at := p.At(i, d.Bits()/8).If(in)
-	if d == dtype.F16 {
-		var out []ptx.F32
+	var pairs []ptx.H2
+	switch {
+	case d == dtype.F32:
 		switch n {
 		case 4:
-			for _, h := range at.LdH2x2() {
-				lo, hi := h.Unpack()
-				out = append(out, lo, hi)
-			}
-		default:
-			out = append(out, at.LdF16())
+			v := at.LdF32x4()
+			return v[:]
+		case 2:
+			v := at.LdF32x2()
+			return v[:]
 		}
-		return out
+		return []ptx.F32{at.LdF32()}
+	case n == 4:
+		v := at.LdH2x2()
+		pairs = v[:]
+	case n == 2:
+		pairs = []ptx.H2{at.LdH2()}
+	default:
+		return []ptx.F32{at.LdF16()}
 	}
-	if n == 4 {
-		v := at.LdF32x4()
-		return v[:]
+	var out []ptx.F32
+	for _, h := range pairs {
+		lo, hi := h.Unpack()
+		out = append(out, lo, hi)
 	}
-	return []ptx.F32{at.LdF32()}
+	return out
 }
 
 // storeRun stores what loadRun loads.
@@ -181,6 +189,8 @@ func storeRun(p ptx.Ptr, i ptx.U32, v []ptx.F32, d dtype.DType, in ptx.Pred) {
 		}
 	case len(v) == 4:
 		at.StF32x4([4]ptx.F32(v))
+	case len(v) == 2:
+		at.StF32x2([2]ptx.F32(v))
 	default:
 		at.StF32(v[0])
 	}

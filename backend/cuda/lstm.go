@@ -99,7 +99,7 @@ func (o *op) lstmInputs(l *layer, gates plan.SlotID) {
 		prog: &eltwise.Prog{Inputs: 2, Steps: []eltwise.Step{{Op: eltwise.Add, X: eltwise.Value(0), Y: eltwise.Value(1)}}},
 		ops:  []spread{{from: func(k *kern) ptx.Ptr { return k.weights(constBias) }, dtype: dtype.F32, batch: cols, row: shape.Int(0), col: shape.Int(1)}},
 	}
-	out := ptr2{k.write(gates).AtMul(dir, m.Mul(n), 4), dtype.F32}
+	out := array{k.write(gates).AtMul(dir, m.Mul(n), 4), dtype.F32}
 	k.matrix(t, p, e, result{batch: dir, m: m, n: n, out: out})
 	k.launch([]shape.Dim{rows, cols, dirs}, []int{t.m, t.n, 1}, []int{t.threads(), 1, 1})
 }

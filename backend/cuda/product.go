@@ -30,7 +30,7 @@ func gemmF32(o *op) (bool, error) {
 	p := product{k: k.extent(kk), m0: k.CtaX().Mul(ptx.I(t.m)), n0: k.CtaY().Mul(ptx.I(t.n))}
 	p.a = k.rowMajor(k.load(0), k.extent(m), p.k, true)
 	p.b = k.panels(k.weights(0), p.k, k.extent(n))
-	k.matrix(t, p, e, result{m: k.extent(m), n: k.extent(n), out: ptr2{k.store(0), y.DType}})
+	k.matrix(t, p, e, result{m: k.extent(m), n: k.extent(n), out: array{k.store(0), y.DType}})
 	k.launch([]shape.Dim{m, n}, []int{t.m, t.n}, []int{t.threads(), 1})
 	return true, nil
 }
@@ -144,7 +144,7 @@ func matmulF32(o *op) (bool, error) {
 	em, en := k.extent(m), k.extent(n)
 	p.a = k.rowMajor(k.load(0).AtMul(k.index(ba, at), em.Mul(p.k), 4), em, p.k, !transA)
 	p.b = k.rowMajor(k.load(1).AtMul(k.index(bb, at), en.Mul(p.k), 4), en, p.k, transB)
-	out := ptr2{k.store(0).AtMul(z, em.Mul(en), 4), y.DType}
+	out := array{k.store(0).AtMul(z, em.Mul(en), 4), y.DType}
 	k.matrix(t, p, e, result{batch: z, m: em, n: en, out: out})
 	k.launch([]shape.Dim{m, n, count}, []int{t.m, t.n, 1}, []int{t.threads(), 1, 1})
 	return true, nil
