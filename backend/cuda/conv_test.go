@@ -11,7 +11,7 @@ func TestConv(t *testing.T) {
 	%y = Add %s, %r : f32[$C]
 	return %y
 }`
-	for i := range tilings {
+	for _, tl := range everyTiling() {
 		for _, c := range [][6]string{ // x, w, y, attributes, residual, filters
 			{"1,1,1,1", "1,1,1,1", "1,1,1,1", "group=1", "1", "1"},
 			{"2,3,9,7", "5,3,3,3", "2,5,9,7", "pads=[1,1,1,1]", "2,5,9,7", "5"},
@@ -29,7 +29,7 @@ func TestConv(t *testing.T) {
 			{"2,3,N", "5,3,5", "2,5,((N+1)/2)", `strides=[2], auto_pad="SAME_LOWER"`, "2,5,((N+1)/2)", "5"},
 			{"2,3,N", "5,3,4", "2,5,((N+2)/3)", `strides=[3], auto_pad="SAME_UPPER"`, "1", "5"},
 		} {
-			try(t, "dim N 1..100\n"+mir(text, c[0], c[1], c[2], c[3], c[4], c[5]), "cuda", &tilings[i], 1e-5, 1, 2, 8)
+			try(t, "dim N 1..100\n"+mir(text, c[0], c[1], c[2], c[3], c[4], c[5]), tl, 1, 2, 8)
 		}
 	}
 }
@@ -42,7 +42,7 @@ func TestConvTranspose(t *testing.T) {
 	%y = Tanh %c : f32[$C]
 	return %y
 }`
-	for i := range tilings {
+	for _, tl := range everyTiling() {
 		for _, c := range [][5]string{ // x, w, y, attributes, filters
 			{"1,1,1,1", "1,1,1,1", "1,1,1,1", "group=1", "1"},
 			{"2,3,4,5", "3,4,3,3", "2,4,9,11", "strides=[2,2]", "4"},
@@ -54,7 +54,7 @@ func TestConvTranspose(t *testing.T) {
 			{"N,3,4,4", "3,2,2,2", "N,2,8,8", "strides=[2,2]", "2"},
 			{"1,3,N", "3,2,2", "1,2,(2*N)", "strides=[2]", "2"},
 		} {
-			try(t, "dim N 1..100\n"+mir(text, c[0], c[1], c[2], c[3], c[4]), "cuda", &tilings[i], 1e-5, 1, 3)
+			try(t, "dim N 1..100\n"+mir(text, c[0], c[1], c[2], c[3], c[4]), tl, 1, 3)
 		}
 	}
 }
@@ -65,8 +65,8 @@ func TestConvOpen(t *testing.T) {
 	%y = Sigmoid %c : f32[2,6,9]
 	return %y
 }`
-	for i := range tilings {
-		try(t, text, "cuda", &tilings[i], 1e-5, 0)
+	for _, tl := range everyTiling() {
+		try(t, text, tl, 0)
 	}
 }
 
@@ -93,6 +93,6 @@ func TestDepthwise(t *testing.T) {
 		{"1,4,N,9", "4,1,3,3", "1,4,N,9", `group=4, auto_pad="SAME_LOWER"`, "1,4,N,9", "4"},
 	} {
 		body := mir(text, c[0], c[1], c[2], c[3], c[4], c[5])
-		try(t, "dim N 1..100\n"+body, "cuda", nil, 1e-5, 1, 3)
+		try(t, "dim N 1..100\n"+body, nil, 1, 3)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/cpu"
@@ -62,10 +63,32 @@ func onDevice(p *plan.Program) bool {
 	return !slices.ContainsFunc(p.Main().Body, func(in plan.Instr) bool { return in.Op == plan.Call })
 }
 
+// everyTiling lists all tilings.
+func everyTiling() []*tiling {
+	var out []*tiling
+	for _, list := range [][]tiling{tilings, halfTilings} {
+		for i := range list {
+			out = append(out, &list[i])
+		}
+	}
+	return out
+}
+
 // try runs the text on the interpreter of PTX and on that of the module, with
-// every open extent n, and compares: no element may be off by more than tol of
-// the largest.
-func try(t *testing.T, body, to string, tl *tiling, tol float64, ns ...int) {
+// every open extent n, and compares: no element may be off by more than 1e-5 of
+// the largest. A tiling, unless nil, is that of all products.
+func try(t *testing.T, body string, tl *tiling, ns ...int) {
+	t.Helper()
+	if tl == nil || !tl.half {
+		tryFor(t, body, "cuda", tl, ns...)
+		return
+	}
+	for _, to := range []string{"cuda:sm_75+f16", "cuda:sm_80+f16"} {
+		tryFor(t, body, to, tl, ns...)
+	}
+}
+
+func tryFor(t *testing.T, body, to string, tl *tiling, ns ...int) {
 	t.Helper()
 	p := lower(t, body, to, tl)
 	if !onDevice(p) {
@@ -99,14 +122,14 @@ func try(t *testing.T, body, to string, tl *tiling, tol float64, ns ...int) {
 			for _, v := range tensor.Slice[float32](&y[i].Tensor) {
 				largest = max(largest, math.Abs(float64(v)))
 			}
-			if err := tensor.Custom(0, tol*largest).Compare(out[i], y[i]); err != nil {
+			if err := tensor.Custom(0, 1e-5*largest).Compare(out[i], y[i]); err != nil {
 				t.Errorf("n=%d %s tiling %v: result %d: %v\n%s", n, to, tl, i, err, body)
 			}
 		}
 	}
 }
 
-// fill makes inputs, with every open extent n.
+// fill makes inputs, of values of float16, with every open extent n.
 func fill(t *testing.T, m *ir.Module, n int) []tensor.Value {
 	var in []tensor.Value
 	for i, p := range m.Main().Params {
@@ -121,6 +144,9 @@ func fill(t *testing.T, m *ir.Module, n int) []tensor.Value {
 		x, err := tensor.Random(p.Type.DType, uint64(50+i), dims...)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if x.DType() == dtype.F32 {
+			short(&x)
 		}
 		in = append(in, tensor.V(x))
 	}
