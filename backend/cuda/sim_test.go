@@ -17,47 +17,6 @@ import (
 	"github.com/mlc-go/mlc/runtime/plan"
 )
 
-// simDevice runs launches in the interpreter, with every check.
-type simDevice struct{ mem *ptxsim.Memory }
-
-type simCode struct{ m *ptxsim.Module }
-
-func (d simDevice) Load(code []byte) (exec.Code, error) {
-	m, err := ptxsim.Parse(code)
-	return simCode{m}, err
-}
-
-func (d simDevice) Alloc(n int) (uint64, error)        { return d.mem.AllocUninit(n), nil }
-func (d simDevice) Free(addr uint64) error             { return d.mem.Free(addr) }
-func (d simDevice) Queue() (exec.Queue, error)         { return simQueue(d), nil }
-func (c simCode) Close() error                         { return nil }
-func (c simCode) Kernel(s string) (exec.Kernel, error) { return simKernel{c.m, s}, nil }
-
-type simKernel struct {
-	m    *ptxsim.Module
-	name string
-}
-
-type simQueue struct{ mem *ptxsim.Memory }
-
-func (q simQueue) Upload(addr uint64, src []byte) error { return q.mem.Write(addr, src) }
-
-func (q simQueue) Download(_ context.Context, dst []byte, addr uint64) error {
-	src, err := q.mem.Bytes(addr, len(dst))
-	copy(dst, src)
-	return err
-}
-
-func (q simQueue) Copy(to, from uint64, n int) error { return q.mem.Copy(to, from, n) }
-
-func (q simQueue) Launch(ctx context.Context, k exec.Kernel, grid, block [3]int, args []uint64) error {
-	s := k.(simKernel)
-	return s.m.Run(ctx, q.mem, s.name, ptxsim.Launch{Grid: grid, Block: block, Args: args}, ptxsim.Checks{})
-}
-
-func (q simQueue) Wait(context.Context) error { return nil }
-func (q simQueue) Close() error               { return nil }
-
 // onDevice says whether every call of p became launches.
 func onDevice(p *plan.Program) bool {
 	return !slices.ContainsFunc(p.Main().Body, func(in plan.Instr) bool { return in.Op == plan.Call })
@@ -95,7 +54,7 @@ func tryFor(t *testing.T, body, to string, tl *tiling, ns ...int) {
 		t.Errorf("a call stays on the host\n%s", body)
 		return
 	}
-	m, err := exec.NewOn(p, all.Set(), cpu.Features(0), simDevice{ptxsim.NewMemory()})
+	m, err := exec.NewOn(p, all.Set(), cpu.Features(0), ptxsim.NewDevice(ptxsim.Checks{}))
 	if err != nil {
 		t.Fatal(err)
 	}
