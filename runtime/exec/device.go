@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -16,7 +17,8 @@ import (
 type Device interface {
 	// Load takes the code of a program (PTX).
 	Load(code []byte) (Code, error)
-	// Alloc gives n bytes (n > 0) at a multiple of 256, Free takes them back.
+	// Alloc gives n bytes (n > 0) at a multiple of 256, Free takes them back
+	// when nothing in a queue uses them any more.
 	Alloc(n int) (addr uint64, err error)
 	Free(addr uint64) error
 	// Queue makes an order of work: what is put into it is done in that order.
@@ -112,20 +114,15 @@ func (d *deviceModel) load(m *Model) error {
 }
 
 func (d *deviceModel) close() error {
-	var first error
-	keep := func(err error) {
-		if first == nil {
-			first = err
-		}
-	}
+	var err error
 	for _, a := range d.free {
-		keep(d.dev.Free(a))
+		err = errors.Join(err, d.dev.Free(a))
 	}
 	d.free = nil
 	if d.code != nil {
-		keep(d.code.Close())
+		err = errors.Join(err, d.code.Close())
 	}
-	return first
+	return err
 }
 
 // deviceSession is a session's memory and queue.
@@ -152,21 +149,22 @@ func (s *Session) deviceArena(size int) (grown bool, err error) {
 	}
 	old := s.device.arena
 	s.device.arena, s.device.size = addr, size
-	if old != 0 {
-		return true, d.dev.Free(old)
+	if old == 0 {
+		return true, nil
 	}
-	return true, nil
+	if err := s.device.queue.Wait(context.Background()); err != nil {
+		return true, err
+	}
+	return true, d.dev.Free(old)
 }
 
 func (s *Session) closeDevice() error {
 	if s.device.queue == nil {
 		return nil
 	}
-	err := s.device.queue.Close()
+	err := errors.Join(s.device.queue.Wait(context.Background()), s.device.queue.Close())
 	if s.device.arena != 0 {
-		if e := s.m.device.dev.Free(s.device.arena); err == nil {
-			err = e
-		}
+		err = errors.Join(err, s.m.device.dev.Free(s.device.arena))
 	}
 	s.device = deviceSession{}
 	return err
