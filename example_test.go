@@ -476,6 +476,13 @@ func ExampleNewRegistry() {
 	// true false
 }
 
+// A module with an operator of one's own is parsed by the table that has it.
+func ExampleRegistry_Ops() {
+	fmt.Println(acme().Ops().Lookup("acme.Twice") != nil)
+	// Output:
+	// true
+}
+
 func ExampleRegistry_AddOp() {
 	ctx := context.Background()
 	r := mlc.NewRegistry()

@@ -26,7 +26,9 @@ func Opt(level string) Option { return func(c *config) error { c.o.Level = level
 // with features as in "amd64+avx2".
 func Target(t string) Option { return func(c *config) error { c.o.Target = t; return nil } }
 
-// Passes replaces the level's pipeline.
+// Passes replaces the level's pipeline by one such as "clean, canonical, my-pass,
+// optimized": names of passes, groups ("repeat(dce,cse)") and stages, which
+// `mlc passes` lists in the order of the levels.
 func Passes(spec string) Option { return func(c *config) error { c.o.Passes = spec; return nil } }
 
 // Disable switches passes or rules off.

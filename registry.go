@@ -49,7 +49,13 @@ func (r *Registry) AddOp(d ir.OpDef) error {
 	return r.AddKernel(d.Ref)
 }
 
-// AddKernel adds a kernel, preferred to those built in for the same Op.
+// Ops are all operators, those of one's own included: for building a module and
+// for the interpreter. It must not be changed.
+func (r *Registry) Ops() *ir.OpSet { return r.ops }
+
+// AddKernel adds a kernel, preferred to those built in for the same Op. That of
+// an operator added by AddOp is "ref." and the operator's full name:
+// "ref.acme.Distance".
 func (r *Registry) AddKernel(d *kernel.Desc) error {
 	if d.ID == "" || d.Op == "" {
 		return diag.New(diag.Usage, "a kernel needs an ID and an Op")

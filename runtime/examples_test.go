@@ -136,6 +136,16 @@ func ExampleModel_Outputs() {
 }
 
 // The recipe inside says how the artifact was made.
+func ExampleModel_Meta() {
+	m, err := runtime.Decode(picture())
+	check(err)
+	defer m.Close()
+	_, ok := m.Meta("mlc.classes")
+	fmt.Println(ok)
+	// Output:
+	// false
+}
+
 func ExampleModel_Artifact() {
 	m, err := runtime.Decode(picture())
 	check(err)

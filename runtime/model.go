@@ -121,6 +121,17 @@ func (m *Model) Outputs() []Info {
 	return out
 }
 
+// Meta gives a metadata entry of the model, such as "mlc.classes"; false if it
+// has none of that name.
+func (m *Model) Meta(key string) (string, bool) {
+	for _, e := range m.file.Program.Meta {
+		if e.Key == key {
+			return e.Value, true
+		}
+	}
+	return "", false
+}
+
 // Artifact gives the decoded file, for tools that look inside.
 func (m *Model) Artifact() *artifact.File { return m.file }
 

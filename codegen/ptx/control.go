@@ -58,7 +58,7 @@ func (k *Kernel) For(from, to, step U32, body func(i U32)) {
 	t, tk := to.Known()
 	s, sk := step.Known()
 	switch {
-	case fk && tk && f >= t:
+	case tk && (t == 0 || fk && f >= t):
 		return
 	case fk && tk && sk && t-f <= s:
 		k.in(func() { body(from) })
@@ -68,12 +68,12 @@ func (k *Kernel) For(from, to, step U32, body func(i U32)) {
 	i := k.VarU32(from)
 	again, end := k.newLabel(), k.newLabel()
 	if !fk || !tk {
-		k.ins("%s bra L%d", k.guard(i.Ge(to)), end)
+		k.ins("%s bra L%d", k.guard(i.v.Ge(to)), end)
 	}
 	k.label(again)
-	k.in(func() { body(i.U32) })
+	k.in(func() { body(i.v) })
 	i.Inc(step)
-	k.ins("%s bra L%d", k.guard(i.Lt(to)), again)
+	k.ins("%s bra L%d", k.guard(i.v.Lt(to)), again)
 	k.label(end)
 	k.end()
 }
@@ -107,84 +107,4 @@ func (k *Kernel) ReturnIf(p Pred) {
 	case p.imm != 0:
 		k.Return()
 	}
-}
-
-// VarU32 is a register that can be set again; so are its like. Its U32 reads
-// the register when the instruction that uses it runs: Copy keeps a value.
-type VarU32 struct{ U32 }
-
-// VarF32 is a float that can be set again.
-type VarF32 struct{ F32 }
-
-// VarPtr is an address that can move.
-type VarPtr struct{ Ptr }
-
-func (k *Kernel) set(c class, d, v val) {
-	if d != v {
-		k.ins("mov.%s %s, %s", movType[c], k.arg(c, d), k.arg(c, v))
-	}
-}
-
-// VarU32 makes a variable with a first value.
-func (k *Kernel) VarU32(v U32) VarU32 {
-	d := val{k: k, reg: k.fresh(b32)}
-	k.set(b32, d, v.val)
-	return VarU32{U32{d}}
-}
-
-// VarF32 makes a variable with a first value.
-func (k *Kernel) VarF32(v F32) VarF32 {
-	d := val{k: k, reg: k.fresh(f32)}
-	k.set(f32, d, v.val)
-	return VarF32{F32{d}}
-}
-
-// VarPtr makes a variable with a first address.
-func (k *Kernel) VarPtr(p Ptr) VarPtr {
-	r := k.fresh(b64)
-	k.ins("add.s64 %%rd%d, %s, %d", r, k.arg(b64, val{k: p.k, reg: p.base}), p.off)
-	p.base, p.off = r, 0
-	return VarPtr{p}
-}
-
-// Set makes x the variable's value.
-func (v VarU32) Set(x U32) { v.k.set(b32, v.val, x.val) }
-
-// Inc adds x to the variable.
-func (v VarU32) Inc(x U32) {
-	if !x.is(0) {
-		v.k.ins("add.u32 %s, %s", v.k.arg(b32, v.val), v.k.args(b32, v.val, x.val))
-	}
-}
-
-// Copy is the value that the variable has here.
-func (v VarU32) Copy() U32 { return U32{v.k.op(b32, "mov.u32", v.val)} }
-
-// Set makes x the variable's value.
-func (v VarF32) Set(x F32) { v.k.set(f32, v.val, x.val) }
-
-// Inc adds x to the variable.
-func (v VarF32) Inc(x F32) {
-	v.k.ins("add.rn.f32 %s, %s", v.k.arg(f32, v.val), v.k.args(f32, v.val, x.val))
-}
-
-// IncFMA adds a * b to the variable, rounded once.
-func (v VarF32) IncFMA(a, b F32) {
-	v.k.ins("fma.rn.f32 %s, %s", v.k.arg(f32, v.val), v.k.args(f32, a.val, b.val, v.val))
-}
-
-// Copy is the value that the variable has here.
-func (v VarF32) Copy() F32 { return F32{v.k.op(f32, "mov.f32", v.val)} }
-
-// Move moves the address by n elements of size bytes each; n has a sign.
-func (v VarPtr) Move(n U32, size int) {
-	if n.is(0) {
-		return
-	}
-	d := v.k.arg(b64, val{k: v.k, reg: v.base})
-	if n.isImm() {
-		v.k.ins("add.s64 %s, %s, %d", d, d, int64(n.s())*int64(size))
-		return
-	}
-	v.k.ins("mad.wide.s32 %s, %s, %s", d, v.k.args(b32, n.val, I(size).val), d)
 }

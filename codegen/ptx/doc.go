@@ -18,11 +18,14 @@
 // in the same code.
 //
 // A value is computed where it is written and never changes, but for the Var
-// types, which loops need: those name one register that Set overwrites. A value
-// of a block (of If, For, ...) ends with it; use after that is an error.
+// types, which loops need: those name a register that Set overwrites, and Get
+// gives what is in it. A value of a block (of If, For, ...) ends with it; use after
+// that is an error, and a Var is how a result comes out of one.
 //
 // Faults of a template (a value of another kernel, an operand out of range, too
 // much shared memory) do not panic: the first one is kept and Text returns it.
+// Only addresses and Vars come from a kernel in any case: their zero values are of
+// no use.
 //
 // The package knows PTX and no tensor: templates live in backend/cuda, and what
 // runs the text without a device in backend/cuda/ptxsim.

@@ -163,7 +163,7 @@ func (a F32) CopySign(s F32) F32 {
 // Bits are the bits of a.
 func (a F32) Bits() U32 {
 	if a.isImm() {
-		return U32{val{imm: a.imm}}
+		return U(uint32(a.imm))
 	}
 	return U32{kernelOf(a.val).op2(b32, f32, "mov.b32", a.val)}
 }
@@ -172,14 +172,14 @@ func (a F32) Bits() U32 {
 // range; of NaN they give 0.
 func (a F32) ToS32() U32 {
 	if a.isImm() {
-		return U32{val{imm: uint64(uint32(int32(saturate(a.f(), math.MinInt32, math.MaxInt32))))}}
+		return U(uint32(saturate(a.f(), math.MinInt32, math.MaxInt32)))
 	}
 	return U32{kernelOf(a.val).op2(b32, f32, "cvt.rzi.s32.f32", a.val)}
 }
 
 func (a F32) ToU32() U32 {
 	if a.isImm() {
-		return U32{val{imm: uint64(saturate(a.f(), 0, math.MaxUint32))}}
+		return U(uint32(saturate(a.f(), 0, math.MaxUint32)))
 	}
 	return U32{kernelOf(a.val).op2(b32, f32, "cvt.rzi.u32.f32", a.val)}
 }

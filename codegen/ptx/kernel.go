@@ -30,22 +30,23 @@ var classes = [numClasses]struct{ prefix, decl string }{
 // Kernel is an entry function while it is written. Its methods append
 // instructions; so do those of the values that come from it.
 type Kernel struct {
-	m      *Module
-	base   string
-	params []string
-	shared []string
-	bytes  int               // of shared memory
-	block  [3]int            // extents of a block, where they are fixed
-	head   strings.Builder   // parameters and special registers, loaded once
-	body   strings.Builder   //
-	known  map[string]uint32 // registers that the head sets
-	idents map[string]bool
-	regs   [numClasses][]int32 // the scope of each register
-	open   []bool              // by scope
-	scopes []int32             // the open ones, innermost last
-	labels int
-	done   string
-	err    error
+	m       *Module
+	base    string
+	params  []string
+	shared  []string
+	bytes   int               // of shared memory
+	block   [3]int            // extents of a block, where they are fixed
+	head    strings.Builder   // parameters and special registers, loaded once
+	body    strings.Builder   //
+	known   map[string]uint32 // registers that the head sets
+	idents  map[string]bool
+	regs    [numClasses][]int32 // the scope of each register
+	open    []bool              // by scope
+	scopes  []int32             // the open ones, innermost last
+	labels  int
+	done    string // the text, once it is added
+	err     error
+	nowhere bool // holds what faulty immediates give
 }
 
 // Fail notes a fault that the template found; the first of a kernel is what

@@ -47,7 +47,7 @@ func (a F32) Log() F32 {
 	}
 	small := a.Lt(F(vm.MinNormal))
 	b := small.SelF32(a.Mul(F(0x1p23)), a).Bits()
-	e := b.Sub(U32{val{imm: uint64(vm.LogSplit)}}).ShrS(I(23))
+	e := b.Sub(U(vm.LogSplit)).ShrS(I(23))
 	f := b.Sub(e.Shl(I(23))).AsF32().Add(F(-1))
 	n := e.ToF32S().Add(small.SelF32(F(-23), F(0)))
 	q := poly(f, vm.LogC7, vm.LogC6, vm.LogC5, vm.LogC4, vm.LogC3, vm.LogC2, vm.LogC1, vm.LogC0, -0.5)

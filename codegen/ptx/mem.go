@@ -33,43 +33,49 @@ func (p Ptr) Off(bytes int) Ptr {
 
 // At is the address of element i of size bytes each: the product has 64 bits,
 // i no sign.
-func (p Ptr) At(i U32, size int) Ptr {
-	if v, ok := i.Known(); ok {
-		p.off += int64(v) * int64(size)
-		return p
-	}
-	return p.index("mad.wide.u32", i, I(size))
-}
+func (p Ptr) At(i U32, size int) Ptr { return p.at("mad.wide.u32", int64(i.u()), i, int64(size)) }
 
 // AtS is At for an i with a sign.
-func (p Ptr) AtS(i U32, size int) Ptr {
-	if i.isImm() {
-		p.off += int64(i.s()) * int64(size)
-		return p
+func (p Ptr) AtS(i U32, size int) Ptr { return p.at("mad.wide.s32", int64(i.s()), i, int64(size)) }
+
+func (p Ptr) at(name string, known int64, i U32, size int64) Ptr {
+	switch {
+	case size < 0 || size > math.MaxInt32:
+		p.k.fail("elements of %d bytes", size)
+	case i.isImm():
+		p.off += known * size
+	default:
+		text := p.k.args(b32, i.val, U(uint32(size)).val) + ", " + p.k.arg(b64, val{k: p.k, reg: p.base})
+		p.base = p.k.fresh(b64)
+		p.k.ins("%s %%rd%d, %s", name, p.base, text)
 	}
-	return p.index("mad.wide.s32", i, I(size))
+	return p
 }
 
 // AtMul is At of i * stride, without overflow of the product: i and stride have
 // no sign.
 func (p Ptr) AtMul(i, stride U32, size int) Ptr {
-	if v, ok := stride.Known(); ok && int64(v)*int64(size) <= math.MaxUint32 {
-		return p.At(i, int(v)*size)
+	if i.isImm() {
+		i, stride = stride, i
+	}
+	if v, ok := stride.Known(); ok && int64(v)*int64(size) <= math.MaxInt32 {
+		return p.at("mad.wide.u32", int64(i.u()), i, int64(v)*int64(size))
 	}
 	if i.isImm() {
-		return p.AtMul(stride, i, size)
+		p.off += int64(i.u()) * int64(stride.u()) * int64(size)
+		return p
 	}
 	t := p.k.op2(b64, b32, "mul.wide.u32", i.val, stride.val)
-	base := val{k: p.k, reg: p.base}
-	p.base = p.k.op(b64, "mad.lo.s64", t, val{imm: uint64(size)}, base).reg
+	p.base = p.k.op(b64, "mad.lo.s64", t, I64(int64(size)).val, val{k: p.k, reg: p.base}).reg
 	return p
 }
 
-func (p Ptr) index(name string, i, size U32) Ptr {
-	text := p.k.args(b32, i.val, size.val) + ", " + p.k.arg(b64, val{k: p.k, reg: p.base})
-	r := p.k.fresh(b64)
-	p.k.ins("%s %%rd%d, %s", name, r, text)
-	p.base = r
+// flat is p with its offset added.
+func (p Ptr) flat() Ptr {
+	if p.off != 0 {
+		p.base = p.k.op(b64, "add.s64", val{k: p.k, reg: p.base}, I64(p.off).val).reg
+		p.off = 0
+	}
 	return p
 }
 
@@ -143,11 +149,9 @@ func (a addr) text() string {
 			k.fail("offset %d in shared memory", a.off)
 			break
 		}
-		r := k.fresh(b64)
-		k.ins("add.s64 %%rd%d, %s, %d", r, s, a.off)
-		return fmt.Sprintf("[%%rd%d]", r)
+		return fmt.Sprintf("[%%rd%d]", Ptr{a}.flat().base)
 	case a.off != 0:
-		s += fmt.Sprintf("%+d", a.off)
+		s += fmt.Sprintf("+%d", a.off) // [%r1+-4] is legal, [%r1-4] is not
 	}
 	return "[" + s + "]"
 }

@@ -135,8 +135,31 @@ func (p Pred) SelU32(a, b U32) U32 { return U32{p.sel(b32, a.val, b.val)} }
 // SelF32 is a where p, else b; both are computed.
 func (p Pred) SelF32(a, b F32) F32 { return F32{p.sel(f32, a.val, b.val)} }
 
+// SelPtr is the address a where p, else b.
+func (p Pred) SelPtr(a, b Ptr) Ptr {
+	if v, ok := p.Known(); ok {
+		if v {
+			return a
+		}
+		return b
+	}
+	off := a.off
+	if a.off != b.off {
+		off, a, b = 0, a.flat(), b.flat()
+	}
+	a.base = p.sel(b64, val{k: a.k, reg: a.base}, val{k: b.k, reg: b.base}).reg
+	a.off, a.nc = off, a.nc && b.nc
+	if a.masked || b.masked {
+		p.k.fail("a choice of addresses of which some are masked")
+	}
+	return a
+}
+
 // guard is the prefix "@%p1 " of an instruction.
 func (k *Kernel) guard(p Pred) string {
+	if p.isImm() {
+		k.fail("a guard that is known")
+	}
 	if p.neg {
 		return "@!" + k.arg(pred, p.val)
 	}

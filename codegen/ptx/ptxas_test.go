@@ -2,6 +2,10 @@ package ptx
 
 import (
 	"flag"
+	"maps"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen/ptx/ptxtest"
@@ -9,7 +13,10 @@ import (
 
 // ptxas makes TestPtxas a check against NVIDIA's assembler: tools/peers/ptxas.sh
 // gives it.
-var ptxas = flag.String("ptxas", "", ptxtest.Usage)
+var (
+	ptxas  = flag.String("ptxas", "", ptxtest.Usage)
+	update = flag.Bool("update", false, "rewrite testdata/forms.txt")
+)
 
 // TestPtxas assembles a module of every instruction that the package writes.
 func TestPtxas(t *testing.T) {
@@ -21,7 +28,6 @@ func TestPtxas(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, u := range ptxtest.Assemble(t, *ptxas, text, sm) {
-			t.Log(u)
 			if u.Spills > 0 {
 				t.Errorf("sm_%d: %s spills %d bytes", sm, u.Kernel, u.Spills)
 			}
@@ -29,9 +35,50 @@ func TestPtxas(t *testing.T) {
 	}
 }
 
+// TestForms: testdata/forms.txt lists the instructions that the package writes,
+// for those who run them. ptxas knows that it takes each (TestPtxas).
+func TestForms(t *testing.T) {
+	seen := map[string]bool{}
+	for _, sm := range Targets() {
+		m := NewModule(Options{SM: sm})
+		every(m)
+		text, err := m.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(text) {
+			if f := insRE.FindStringSubmatch(strings.TrimRight(line, "\n")); f != nil && f[2] != ".reg" && f[2] != ".shared" {
+				seen[f[2]] = true
+			}
+		}
+	}
+	got := strings.Join(slices.Sorted(maps.Keys(seen)), "\n") + "\n"
+	const golden = "testdata/forms.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("instructions changed (go test ./codegen/ptx -run TestForms -update rewrites %s):\n%s", golden, got)
+	}
+}
+
 // every writes every instruction, with registers and with immediates where they
 // may stand.
 func every(m *Module) {
+	everyU32(m)
+	everyF32(m)
+	everyMemory(m)
+	everyControl(m)
+	everyWarp(m)
+}
+
+func everyU32(m *Module) {
 	k := m.Entry("u32")
 	y, n, s := k.ParamPtr("y"), k.ParamU32("n"), k.ParamU32("s")
 	out := 0
@@ -62,11 +109,13 @@ func every(m *Module) {
 	put(r)
 	y.StF32x4([4]F32{n.ToF32(), n.ToF32S(), n.AsF32(), F(2)})
 	m.Add(k)
+}
 
-	k = m.Entry("f32")
-	y, x, a := k.ParamPtr("y"), k.ParamPtr("x").NC(), k.ParamF32("a")
+func everyF32(m *Module) {
+	k := m.Entry("f32")
+	x, a := k.ParamPtr("x").NC(), k.ParamF32("a")
 	v := x.LdF32()
-	y, out = y.At(k.GlobalX(), 1<<12), 0
+	y, out := k.ParamPtr("y").At(k.GlobalX(), 1<<12), 0
 	put32 := func(f F32) { y.Off(4 * out).StF32(f); out++ }
 	for _, f := range []func(a, b F32) F32{F32.Add, F32.Sub, F32.Mul, F32.Div, F32.Min, F32.Max, F32.MinNum, F32.MaxNum, F32.CopySign} {
 		for _, b := range []F32{a, F(3), F(-2)} {
@@ -91,51 +140,65 @@ func every(m *Module) {
 	y.Off(1 << 11).StU32(v.ToS32())
 	y.Off(1 << 11).Off(4).StU32(v.ToU32().Add(v.Bits()))
 	m.Add(k)
+}
 
-	k = m.Entry("memory")
+func everyMemory(m *Module) {
+	k := m.Entry("memory")
 	k.Block(128, 2, 1)
-	y, x = k.ParamPtr("y"), k.ParamPtr("x").NC()
-	n = k.ParamU32("n")
+	y, x, n := k.ParamPtr("y"), k.ParamPtr("x").NC(), k.ParamU32("n")
 	k.Comment("every load\nand store")
 	a16, b16 := k.Shared("a", 4096, 16), k.Shared("b", 512, 4)
 	i := k.TidX()
 	every1(k, i.Lt(n), x.At(i, 16), y.At(i, 16))
+	every1(k, i.Lt(n), y.At(i, 16), y.At(i, 16))
 	every1(k, i.Ge(n), a16.At(i, 16), a16.At(i, 16).Off(16))
 	every1(k, Bool(true), a16.Off(32), a16)
 	b16.At(k.TidY(), 4).StU32(a16.Off(8).Addr())
 	y.AtS(i.Sub(n), 4).StF32(F(0))
 	y.AtMul(i, n, 4).StF32(F(1))
 	y.AtMul(i, I(1<<30), 16).StF32(F(1))
-	y.Off(5 << 30).StF32(F(1))
+	y.At(I(1<<30), 5).StF32(F(1))
+	b16.At(i, 4).Off(-4).StU32(n)
+	x.At(i, 4).Off(-4).If(n.Gt(I(0))).LdF32()
+	e := x.LdU64()
+	e = e.LtS(I64(0)).SelU64(e.Add(n.ToU64()), e.Add(n.ToS64()).Add(I64(-1)))
+	y.Off(8).StU32(e.GeS(I64(1<<40)).Or(I64(3).GeS(e)).Or(e.Eq(I64(7))).SelU32(e.Lo(), n))
+	i.Lt(n).SelPtr(y.At(n, 4), y.Off(64)).StU32(n)
+	i.Lt(n).SelPtr(y.At(n, 4), y).Off(8).StU32(n)
 	k.Barrier()
 	m.Add(k)
+}
 
-	k = m.Entry("control")
-	y, n = k.ParamPtr("y"), k.ParamU32("n")
+func everyControl(m *Module) {
+	k := m.Entry("control")
+	y, n := k.ParamPtr("y"), k.ParamU32("n")
 	acc, vp := k.VarF32(F(0)), k.VarPtr(y.Off(4))
 	k.ReturnIf(k.CtaX().Add(k.CtaY()).Add(k.CtaZ()).Ge(n))
 	k.For(k.TidX(), n, k.NTidX(), func(i U32) {
 		k.IfElse(i.Rem(I(3)).Eq(I(1)), func() { acc.Inc(F(1)) }, func() { acc.IncFMA(i.ToF32(), F(2)) })
-		k.If(acc.Gt(F(100)), k.Return)
+		k.If(acc.Get().Gt(F(100)), k.Return)
 		vp.Move(I(1), 4)
 		vp.Move(i, 4)
 	})
-	k.For(I(0), I(10), I(3), func(i U32) { acc.Set(acc.Copy().Mul(acc.F32).Add(i.ToF32())) })
+	k.For(I(0), I(10), I(3), func(i U32) { acc.Set(acc.Get().Mul(acc.Get()).Add(i.ToF32())) })
 	u := k.VarU32(I(0))
-	k.While(func() Pred { return u.Lt(n) }, func() { u.Inc(u.Copy().Add(I(1))) })
-	u.Set(u.Add(k.TidY()).Add(k.TidZ()).Add(k.NTidY()).Add(k.NTidZ()).Add(k.NCtaX()).Add(k.NCtaY()).Add(k.NCtaZ()))
-	vp.StF32(acc.F32)
-	vp.Off(4).StU32(u.U32)
+	k.While(func() Pred { return u.Get().Lt(n) }, func() { u.Inc(u.Get().Add(I(1))) })
+	u.Set(u.Get().Add(k.TidY()).Add(k.TidZ()).Add(k.NTidY()).Add(k.NTidZ()).Add(k.NCtaX()).Add(k.NCtaY()).Add(k.NCtaZ()))
+	vp.Get().StF32(acc.Get())
+	vp.Get().Off(4).StU32(u.Get())
 	m.Add(k)
+}
 
-	k = m.Entry("warp")
-	y = k.ParamPtr("y").At(k.Lane(), 64)
-	v = y.LdF32()
-	n = y.LdU32()
+func everyWarp(m *Module) {
+	k := m.Entry("warp")
+	y := k.ParamPtr("y").At(k.Lane(), 64)
+	v, n := y.LdF32(), y.LdU32()
 	v = k.WarpSum(v).Add(k.WarpMax(v)).Add(k.ShflDownF32(v, I(1))).Add(k.ShflUpF32(v, n)).Add(k.ShflF32(v, n))
 	n = k.ShflXorU32(n, I(1)).Add(k.ShflDownU32(n, n)).Add(k.ShflUpU32(I(3), I(2))).Add(k.ShflU32(n, I(0)))
 	k.WarpSync()
-	h := y.LdH2x4()
+	tile := k.Shared("tile", 1024, 16).At(k.Lane(), 16)
+	h := k.LdMatrix(tile.Off(512), false)
+	h[2] = k.LdMatrix(tile, true)[0]
 	h[0] = k.Pack(v, F(1))
 	lo, hi := h[1].Unpack()
 	var d [4]VarF32
@@ -144,7 +207,7 @@ func every(m *Module) {
 	}
 	k.MMAm16n8k8(d, [2]H2{h[0], {}}, h[1])
 	k.MMAm16n8k16(d, h, [2]H2{h[0], n.AsH2()})
-	y.StF32x4([4]F32{d[0].F32, d[1].Add(lo), d[2].Add(hi), d[3].Add(v)})
+	y.StF32x4([4]F32{d[0].Get(), d[1].Get().Add(lo), d[2].Get().Add(hi), d[3].Get().Add(v)})
 	m.Add(k)
 }
 

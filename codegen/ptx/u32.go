@@ -5,7 +5,7 @@ import "math/bits"
 // bin is f of two immediates, or the instruction.
 func (a U32) bin(name string, b U32, f func(x, y uint32) uint32) U32 {
 	if a.isImm() && b.isImm() {
-		return U32{val{imm: uint64(f(a.u(), b.u()))}}
+		return U(f(a.u(), b.u()))
 	}
 	return U32{kernelOf(a.val, b.val).op(b32, name, a.val, b.val)}
 }
@@ -24,7 +24,7 @@ func (a U32) Add(b U32) U32 {
 // Sub is a - b.
 func (a U32) Sub(b U32) U32 {
 	if b.isImm() {
-		return a.Add(U32{val{imm: uint64(-b.u())}})
+		return a.Add(U(-b.u()))
 	}
 	return a.bin("sub.u32", b, func(x, y uint32) uint32 { return x - y })
 }
@@ -89,7 +89,7 @@ func (a U32) Rem(b U32) U32 {
 		case v == 1:
 			return I(0)
 		case v&(v-1) == 0:
-			return a.And(U32{val{imm: uint64(v - 1)}})
+			return a.And(U(v - 1))
 		}
 	}
 	if a.is(0) {
@@ -166,7 +166,7 @@ func (a U32) Xor(b U32) U32 {
 
 func (a U32) Not() U32 {
 	if a.isImm() {
-		return U32{val{imm: uint64(^a.u())}}
+		return U(^a.u())
 	}
 	return U32{kernelOf(a.val).op(b32, "not.b32", a.val)}
 }

@@ -47,6 +47,9 @@ func I(v int) U32 {
 	return U32{val{imm: uint64(uint32(v))}}
 }
 
+// U is an immediate without a sign.
+func U(v uint32) U32 { return U32{val{imm: uint64(v)}} }
+
 // I64 is an immediate of 64 bits.
 func I64(v int64) U64 { return U64{val{imm: uint64(v)}} }
 
@@ -90,14 +93,16 @@ func kernelOf(vs ...val) *Kernel {
 			return v.k
 		}
 	}
-	return NewModule(Options{SM: 75}).Entry("nowhere")
+	k := NewModule(Options{SM: 75}).Entry("nowhere")
+	k.nowhere = true
+	return k
 }
 
 // arg is the text of an operand of class c.
 func (k *Kernel) arg(c class, v val) string {
 	if !v.isImm() {
 		switch {
-		case v.reg == poison:
+		case v.reg == poison || v.k.nowhere:
 			k.fail("an immediate beyond 32 bits, or a division by zero")
 		case v.k != k:
 			k.fail("a value of another kernel")

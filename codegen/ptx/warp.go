@@ -82,6 +82,26 @@ func (a H2) Bits() U32 { return U32(a) }
 // AsH2 is the pair of the same bits.
 func (a U32) AsH2() H2 { return H2(a) }
 
+// LdMatrix loads four 8x8 matrices of float16 from shared memory as operands of
+// MMA: lane 8i+j gives the address, a multiple of 16, of row j of matrix i, and
+// has in result i the elements 2t, 2t+1 of row g of matrix i, with trans of
+// column g. All threads of the warp come here.
+func (k *Kernel) LdMatrix(row Shared, trans bool) [4]H2 {
+	var out [4]H2
+	at, t := row.text(), ""
+	if trans {
+		t = ".trans"
+	}
+	if row.masked {
+		k.fail("a matrix is loaded by all lanes or none")
+	}
+	for i := range out {
+		out[i] = H2{val{k: k, reg: k.fresh(b32)}}
+	}
+	k.ins("ldmatrix.sync.aligned.m8n8.x4%s.shared.b16 {%s}, %s", t, k.args(b32, out[0].val, out[1].val, out[2].val, out[3].val), at)
+	return out
+}
+
 // MMAm16n8k8 adds the product of a 16x8 and an 8x8 matrix of float16 to a 16x8
 // matrix of floats, on tensor cores; the warp's threads hold the elements. With
 // g = lane/4 and t = lane%4: a[0] holds (row g, columns 2t, 2t+1), a[1] the same
@@ -109,6 +129,6 @@ func (k *Kernel) mma(shape string, acc [4]VarF32, a, b []val) {
 			vs[i] = k.inReg(b32, vs[i])
 		}
 	}
-	d := fmt.Sprintf("{%s}", k.args(f32, acc[0].val, acc[1].val, acc[2].val, acc[3].val))
+	d := fmt.Sprintf("{%s}", k.args(f32, acc[0].v.val, acc[1].v.val, acc[2].v.val, acc[3].v.val))
 	k.ins("mma.sync.aligned.%s.row.col.f32.f16.f16.f32 %s, {%s}, {%s}, %s", shape, d, k.args(b32, a...), k.args(b32, b...), d)
 }

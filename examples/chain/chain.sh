@@ -1,7 +1,8 @@
 #!/bin/sh
 # The whole chain over the command line: pictures in idx files -> a teacher ->
 # a distilled student -> fewer channels -> 8-bit weights -> ONNX, TensorFlow
-# Lite, an executable for arm64 and a Go package, all in the folder OUT.
+# Lite, an executable for arm64 and a Go package; a server that is asked for every
+# test picture; and a page that compares them, all in the folder OUT.
 #
 #	sh examples/chain/chain.sh DATA OUT
 #
@@ -18,8 +19,10 @@ teacher=${TEACHER:-resnet8:32,64,stem=1,pool=2,stride=2}
 student=${STUDENT:-resnet8:16,32,stem=1,pool=2,stride=2}
 epochs=${EPOCHS:-2 2 3 2}
 mkdir -p "$out/app"
+out=$(cd "$out" && pwd)
+(cd "$root" && go build -o "$out/chain" ./examples/chain)
 if [ -z "${MLC:-}" ]; then
-	MLC=$(cd "$out" && pwd)/mlc
+	MLC=$out/mlc
 	(cd "$root" && go build -o "$MLC" ./tools/mlc)
 fi
 train=idx:$data/train-images-idx3-ubyte.gz,$data/train-labels-idx1-ubyte.gz
@@ -61,3 +64,22 @@ require (
 
 replace github.com/mlc-go/mlc => $root
 END
+
+# What is served: the four nets behind HTTP, asked for every test picture by the
+# client in the Go program, which writes served.json; SIGTERM ends it.
+"$MLC" serve "$out/teacher.onnx" "$out/student.onnx" "$out/pruned.onnx" "$out/int8.onnx" \
+	--http 127.0.0.1:0 -q >"$out/serving.txt" &
+server=$!
+trap 'kill "$server"' EXIT
+until grep -q '^serving' "$out/serving.txt"; do
+	kill -0 "$server" || exit 1 # it has said why
+	sleep 0.1
+done
+"$out/chain" -data "$data" -out "$out" -ask "$(sed 's/.* on //' "$out/serving.txt")"
+trap - EXIT
+kill "$server"
+wait "$server"
+
+# What came of it: chain.html in the folder, which has what check.py found where
+# that has run.
+"$out/chain" -data "$data" -out "$out" -measure

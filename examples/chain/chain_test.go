@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"flag"
 	"os"
 	"os/exec"
@@ -51,7 +52,8 @@ func writeIDX(t *testing.T, dir, part string, n int) {
 var python = flag.String("runtimes", "", "python with numpy, onnxruntime and ai-edge-litert that runs what the chain makes")
 
 // TestChain runs the script and the program on a few generated pictures: they
-// make the same files; with -runtimes each runs in its own runtime.
+// make the same files and their servers answer the same; with -runtimes each file
+// runs in its own runtime.
 func TestChain(t *testing.T) {
 	need.Time(t, "eight nets are trained")
 	dir, sh, prog := t.TempDir(), t.TempDir(), t.TempDir()
@@ -80,6 +82,25 @@ func TestChain(t *testing.T) {
 			t.Errorf("%s: script and program write different bytes (%d and %d)", f, len(a), len(b))
 		}
 	}
+	asked := func(dir string) (f servedFile) {
+		b, err := os.ReadFile(filepath.Join(dir, "served.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(b, &f); err != nil || len(f.Nets) != len(steps) {
+			t.Fatalf("%v: %s", err, b)
+		}
+		return f
+	}
+	for i, a := range asked(sh).Nets {
+		b := asked(prog).Nets[i]
+		if a.Net != steps[i] || a.Samples != 64 || a.Top1 != b.Top1 || a.PictureTop1 != b.Top1 || a.Us <= 0 || a.PictureUs <= 0 {
+			t.Errorf("the script's server: %+v, the program's: %+v", a, b)
+		}
+	}
+	if b, err := os.ReadFile(filepath.Join(prog, "chain.html")); err != nil || !strings.Contains(string(b), "right as PNG files") {
+		t.Errorf("the page does not have the server: %v", err)
+	}
 	if *python == "" {
 		return
 	}
@@ -95,12 +116,13 @@ func TestChain(t *testing.T) {
 	if b, err = os.ReadFile(file); err != nil {
 		t.Fatal(err)
 	}
-	if s := string(b); !strings.Contains(s, "int8.tflite") && !strings.Contains(s, "skipped") || strings.Contains(s, "FAILED") {
+	if s := string(b); !(strings.Contains(s, "int8.tflite") && strings.Contains(s, "int8.onnx, served")) && !strings.Contains(s, "skipped") || strings.Contains(s, "FAILED") {
 		t.Errorf("the page does not have what check.py found:\n%s", s)
 	}
 }
 
-// TestPage: the committed page is one file that loads nothing.
+// TestPage: the committed page is one file that loads nothing, and has every
+// artifact in its own runtime.
 func TestPage(t *testing.T) {
 	b, err := os.ReadFile("../../docs/chain.html")
 	if err != nil {
@@ -108,6 +130,12 @@ func TestPage(t *testing.T) {
 	}
 	if len(b) > 1<<20 {
 		t.Errorf("%d bytes, want at most 1 MiB", len(b))
+	}
+	for _, want := range []string{"int8.onnx</td><td class=\"text\">onnxruntime", "int8.tflite</td><td class=\"text\">LiteRT", "classify-arm64</td><td class=\"text\">qemu-aarch64",
+		"app/classifier</td><td class=\"text\">go test, go run", "int8.onnx, served</td><td class=\"text\">mlc serve, tritonclient", "<h2>Served</h2>\n<table>"} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 	for _, bad := range []string{"http://", "https://", "<script", "src=", "FAILED", "skipped", "ZgotmplZ"} {
 		if strings.Contains(string(b), bad) {

@@ -10,14 +10,15 @@ arm64), and the Go package is tested and scored by `go`. All are compared with
 printed and written to OUT/checks.json; a runtime that is not installed is
 skipped, and both say so. Exit status 1 where something differs.
 
-Needs numpy; pip install onnxruntime ai-edge-litert; apt-get install
-qemu-user-static.
+Needs numpy; pip install onnxruntime ai-edge-litert 'tritonclient[http]'; apt-get
+install qemu-user-static.
 """
 import gzip
 import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,14 +77,14 @@ class Check:
         self.failed |= state == "FAIL"
         print(f"{state}: {artifact} in {runtime}: " + ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in more.items() if k != "ok"))
 
-    def compare(self, artifact, runtime, step, scores, **more):
+    def compare(self, artifact, runtime, step, scores, exact=False, **more):
         """scores of the first pictures, as many as there are."""
         n = min(len(scores), COMPARED)
         ours = self.ours[step][:n]
         diff = float(abs(scores[:n].astype(np.float64) - ours).max() / abs(ours).max())
         same = float((scores[:n].argmax(1) == ours.argmax(1)).mean())
         top1 = float((scores.argmax(1) == self.labels[:len(scores)]).mean())
-        ok = same >= SAME_CLASS if step == "int8" else diff <= TOLERANCE
+        ok = diff == 0 and same == 1 if exact else same >= SAME_CLASS if step == "int8" else diff <= TOLERANCE
         self.add(artifact, runtime, step, ok=bool(ok), samples=len(scores), top1=top1, compared=n, same_class=same, difference=diff, **more)
 
     def onnx(self):
@@ -144,6 +145,30 @@ class Check:
             return self.add("app/classifier", "go run", "int8", ok=False)
         self.add("app/classifier", "go test, go run", "int8", ok=True, **json.loads(p.stdout))
 
+    def server(self):
+        try:
+            import tritonclient.http as http
+            from importlib.metadata import version
+        except ImportError:
+            return self.add("*.onnx, served", "mlc serve", "", skipped="tritonclient is not installed")
+        p = subprocess.Popen([self.mlc, "serve", "-q", "--http", "127.0.0.1:0", *(self.path(s + ".onnx") for s in STEPS)], stdout=subprocess.PIPE, text=True)
+        try:
+            address = p.stdout.readline().rsplit("http://", 1)[1].strip()
+            with http.InferenceServerClient(address) as client:
+                def ask(step, x):
+                    i = http.InferInput("image", list(x.shape), "UINT8")
+                    i.set_data_from_numpy(x, binary_data=True)
+                    r = client.infer(step, [i])
+                    return r.as_numpy(r.get_response()["outputs"][0]["name"])
+                for step in STEPS:
+                    scores = np.concatenate([ask(step, self.x[i:i + 100]) for i in range(0, len(self.x), 100)])
+                    one = self.x[:1]
+                    self.compare(step + ".onnx, served", "mlc serve, tritonclient " + version("tritonclient"), step, scores, exact=True, us=median_us(lambda: ask(step, one)))
+        finally:
+            p.send_signal(signal.SIGTERM)
+            if p.wait(30):
+                self.add("*.onnx, served", "mlc serve, SIGTERM", "", ok=False)
+
 
 def main():
     if len(sys.argv) != 4:
@@ -153,6 +178,7 @@ def main():
     c.tflite()
     c.executable()
     c.package()
+    c.server()
     with open(c.path("checks.json"), "w") as f:
         json.dump({"schema": "mlc.chain.checks/1", "checks": c.found}, f, indent=1)
         f.write("\n")

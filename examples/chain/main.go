@@ -1,14 +1,14 @@
 // Command chain is the whole way of a model in one program over the public API:
 // pictures in idx files, a teacher, a distilled student, fewer channels, 8-bit
-// weights; then ONNX, TensorFlow Lite, an executable for arm64 and a Go package;
-// and a page that compares them.
+// weights; then ONNX, TensorFlow Lite, an executable for arm64, a Go package and a
+// server; and a page that compares them.
 //
-//	go run ./examples/chain -data DIR -out OUT      # learn, write, measure
+//	go run ./examples/chain -data DIR -out OUT      # learn, write, serve, measure
 //	python3 examples/chain/check.py MLC DIR OUT     # run each file where it belongs
 //	go run ./examples/chain -data DIR -out OUT -measure -page docs/chain.html
 //
-// chain.sh does the first line's learning and writing over the command line; the
-// models are the same to the byte. With -measure the files in OUT are measured
+// chain.sh does the first line's learning, writing and serving over the command
+// line; the models are the same to the byte, and -ask is its client. With -measure the files in OUT are measured
 // as they are, whoever made them, and the page has what check.py found.
 package main
 
@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&c.student, "student", "resnet8:16,32,stem=1,pool=2,stride=2", "net that learns from it")
 	epochs := f.String("epochs", "2 2 3 2", "epochs of teacher, student, pruned and int8 net")
 	measure := f.Bool("measure", false, "measure what is in the folder, make nothing")
+	ask := f.String("ask", "", "send the test pictures to the `mlc serve` at this URL, make nothing")
 	page := f.String("page", "", "write the page here (default: chain.html in the folder)")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -78,6 +79,9 @@ func run(ctx context.Context, args []string) error {
 	if err := c.open(*dir); err != nil {
 		return err
 	}
+	if *ask != "" {
+		return c.ask(ctx, *ask)
+	}
 	if !*measure {
 		if _, err := module(ctx); err != nil { // before minutes of training
 			return err
@@ -86,6 +90,9 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		if err := c.ship(ctx); err != nil {
+			return err
+		}
+		if err := c.serve(ctx); err != nil {
 			return err
 		}
 	}

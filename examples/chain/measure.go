@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/frontend/data"
+	"github.com/mlc-go/mlc/passes/bindshape"
 	"github.com/mlc-go/mlc/runtime"
 )
 
@@ -39,6 +41,7 @@ type report struct {
 	Pictures int
 	Machine  string
 	Nets     []net
+	Served   []served         // nil: no server was asked yet
 	Checks   []check          // nil: check.py did not run yet
 	Bytes    map[string]int64 // of what is shipped
 }
@@ -69,18 +72,33 @@ func (c *chain) measure(ctx context.Context) (*report, error) {
 			return nil, err
 		}
 	}
-	b, err := os.ReadFile(c.path("checks.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	} else if err != nil {
+	var asked servedFile
+	if err := c.read("served.json", &asked); err != nil {
 		return nil, err
 	}
+	for i, v := range asked.Nets {
+		if n := r.Nets[i]; v.Top1 != n.Top1 || v.PictureTop1 != n.Top1 {
+			return nil, fmt.Errorf("%s: the server has %.2f %% of tensors and %.2f %% of picture files right, the runtime %.2f %%", v.Net, 100*v.Top1, 100*v.PictureTop1, 100*n.Top1)
+		}
+	}
+	r.Served = asked.Nets
 	var found struct{ Checks []check }
-	if err := json.Unmarshal(b, &found); err != nil {
+	if err := c.read("checks.json", &found); err != nil {
 		return nil, err
 	}
 	r.Checks = found.Checks
 	return r, nil
+}
+
+// read reads a report of a step that may not have run.
+func (c *chain) read(name string, to any) error {
+	b, err := os.ReadFile(c.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, to)
 }
 
 // size is the bytes of a file, or of all files of a folder.
@@ -174,7 +192,7 @@ func (c *chain) time(ctx context.Context, nets []net) error {
 	took := make([][]time.Duration, len(nets))
 	sessions := make([]*runtime.Session, len(nets))
 	for i := range nets {
-		m, macs, err := c.compiled(ctx, nets[i].Step, codegen.Options{Bind: single()})
+		m, macs, err := c.compiled(ctx, nets[i].Step, codegen.Options{Bind: bindshape.Binding{Dims: []bindshape.Dim{{Name: "N", Lo: 1, Hi: 1}}}})
 		if err != nil {
 			return err
 		}

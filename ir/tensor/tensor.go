@@ -87,6 +87,7 @@ func Of[T Element](data []T, dims ...int) (Tensor, error) {
 }
 
 // MustOf is Of for literals in tests and generated code; it panics on error.
+// Without dims it is a scalar, of one element.
 func MustOf[T Element](data []T, dims ...int) Tensor {
 	t, err := Of(data, dims...)
 	if err != nil {

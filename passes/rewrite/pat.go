@@ -42,7 +42,8 @@ func OneOf(names []string, in ...Pat) Pat {
 	return Pat{kind: patOp, ops: slices.Clone(names), in: in}
 }
 
-// Any matches every present value and captures it.
+// Any matches every present value and captures it. A name that stands twice in a
+// pattern must capture the same value both times.
 func Any(name string) Pat { return Pat{kind: patAny, name: name} }
 
 // Const matches a constant.

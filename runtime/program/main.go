@@ -20,6 +20,7 @@ import (
 	"github.com/mlc-go/mlc/runtime"
 	"github.com/mlc-go/mlc/runtime/artifact"
 	"github.com/mlc-go/mlc/runtime/plan"
+	"github.com/mlc-go/mlc/runtime/task"
 )
 
 // exitInterrupted is the exit code after Ctrl-C.
@@ -34,6 +35,8 @@ type app struct {
 	trailer  *Trailer
 	bytes    []byte // the artifact
 	classes  []string
+	task     *task.Model // what it does with pictures; nil: nothing, because of
+	noTask   error
 
 	json    bool
 	to      string
@@ -89,6 +92,9 @@ func (a *app) run(self string, args []string) int {
 	if a.classes, err = Classes(a.model.Artifact().Program.Meta); err != nil {
 		return a.fail(diag.In(self, diag.BadModel, err))
 	}
+	if err = a.openTask(); err != nil {
+		return a.fail(diag.In(self, diag.BadModel, err))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C does not ask
@@ -122,15 +128,22 @@ func (a *app) main(ctx context.Context, args []string) error {
 	case a.version:
 		return a.printVersion()
 	}
-	vals, err := a.inputs(given)
-	if err != nil {
-		return err
-	}
 	s, err := a.model.NewSession(runtime.Threads(a.threads))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	files, err := a.pictures(given)
+	if err != nil {
+		return err
+	}
+	if files != nil {
+		return a.runPictures(ctx, s, files)
+	}
+	vals, err := a.inputs(given)
+	if err != nil {
+		return err
+	}
 	for i, x := range a.model.Inputs() {
 		if err := s.BindValue(x.Name, vals[i]); err != nil {
 			return err
@@ -201,12 +214,21 @@ func (a *app) usage(w io.Writer) {
 	for _, x := range a.model.Inputs() {
 		line += fmt.Sprintf(" [%s=]FILE", x.Name)
 	}
-	fmt.Fprintf(w, "usage: %s [flags]\n\nRuns the model %q.\n\ntakes\n", line, a.model.Artifact().Program.Name)
+	fmt.Fprintf(w, "usage: %s [flags]\n", line)
+	if a.task != nil {
+		fmt.Fprintf(w, "       %s PICTURE... [flags]\n", a.name)
+	}
+	fmt.Fprintf(w, "\nRuns the model %q.\n\ntakes\n", a.model.Artifact().Program.Name)
 	ports(w, a.model.Inputs())
 	fmt.Fprintln(w, "gives")
 	ports(w, a.model.Outputs())
 	if a.classes != nil {
 		fmt.Fprintf(w, "classes\n  %s\n", strings.Join(a.classes, ", "))
+	}
+	if a.task != nil {
+		wide, high := a.task.Size()
+		what := map[string]string{"classify": "the classes", "detect": "the objects"}[a.task.Task().Kind()]
+		fmt.Fprintf(w, "\nPICTURE is .png or .jpg, or either on standard input; it is brought to %d x %d pixels,\nand %s in it are printed, best first.\n", wide, high, what)
 	}
 	fmt.Fprint(w, `
 FILE is .npy, .json (nested lists), .pb (a TensorProto), .raw or .bin (elements,
@@ -215,7 +237,7 @@ JSON object there has a value for each input. In place of a file: zeros, random:
 4xf32=1,2,3,4.
 
   --json       print one JSON object
-  --top K      print the K largest elements of each output
+  --top K      print the K largest elements of each output, or best of each picture
   -o OUT       write .npy: OUT.npy or - (one output), else a folder of NAME.npy
   --threads N  threads to use; results do not depend on it
   --version    say how the model was built, and check it

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"image"
+	"image/jpeg"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -223,5 +226,114 @@ func TestDamage(t *testing.T) {
 		if rc != 3 || !strings.Contains(msg, "damaged") && !strings.Contains(msg, "holds no model") && !strings.Contains(msg, "not an mlc artifact") && !strings.Contains(msg, "format version") {
 			t.Errorf("byte %d of %d flipped: exit code %d, %q", at, len(b), rc, msg)
 		}
+	}
+}
+
+// grey sums up its pixels in the class high; frame finds one box in any picture;
+// both take what the test of mlc run takes in testdata/script/picture.txt.
+const (
+	grey = `module "grey" opset {ai.onnx 28} meta "mlc.classes" = "[\"low\", \"high\"]"
+func main(%image: u8[1,3,4]) -> (%y: f32[1,2]) {
+	%f = Cast %image {to=1} : f32[1,3,4]
+	%s = const i64[2] [1, 12]
+	%r = Reshape %f, %s : f32[1,12]
+	%w = const f32[12,2] [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+	%y = MatMul %r, %w : f32[1,2]
+	return %y
+}
+`
+	frame = `module "frame" opset {ai.onnx 28} meta "mlc.task" = "{\"detect\": {\"background\": 0, \"iou\": 0.4}, \"labels\": [\"none\", \"thing\"]}"
+func main(%x: f32[1,4,4,3]) -> (%boxes: f32[1,2,4], %scores: f32[1,2,2]) {
+	%k = const f32[1,2,4] [0.25, 0.25, 0.75, 2, 0.25, 0.25, 0.75, 1.5]
+	%l = const f32[1,2,2] [0.25, 0.75, 0.4, 0.6]
+	%z = const f32[] [0]
+	%m = Mul %x, %z : f32[1,4,4,3]
+	%t = ReduceSum %m {keepdims=0} : f32[]
+	%boxes = Add %k, %t : f32[1,2,4]
+	%scores = Add %l, %t : f32[1,2,2]
+	return %boxes, %scores
+}
+`
+)
+
+// TestPictures: a model that takes pictures takes them as files and on standard
+// input, beside tensors as before; others say that they do not.
+func TestPictures(t *testing.T) {
+	high, seer, plain := executable(t, grey), executable(t, frame), executable(t, one)
+	p := image.NewGray(image.Rect(0, 0, 4, 3))
+	for i := range p.Pix {
+		p.Pix[i] = 10
+	}
+	var small, large, jpg bytes.Buffer
+	for b, err := range map[*bytes.Buffer]error{&small: png.Encode(&small, p), &large: png.Encode(&large, image.NewGray(image.Rect(0, 0, 40, 20))), &jpg: jpeg.Encode(&jpg, p, nil)} {
+		if err != nil || b.Len() == 0 {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	for name, b := range map[string][]byte{"p.png": small.Bytes(), "L.PNG": large.Bytes(), "q.jpeg": jpg.Bytes(), "bad.jpg": jpg.Bytes()[:40], "no.png": []byte("GIF89a"), "x.raw": bytes.Repeat([]byte{10}, 12)} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for _, c := range []struct {
+		self  string
+		args  string
+		stdin string
+		rc    int
+		want  string // all of standard output, or within standard error where rc is not 0
+	}{
+		{high, "p.png", "", 0, "p.png: 4 x 3\n       1  120         high\n       0  0           low\n"},
+		{high, "image=p.png --top 1 --threads 2", "", 0, "p.png: 4 x 3\n       1  120         high\n"},
+		{high, "q.jpeg p.png --top 1", "", 0, "q.jpeg: 4 x 3\n       1  120         high\np.png: 4 x 3\n       1  120         high\n"},
+		{high, "--top 1", small.String(), 0, "-: 4 x 3\n       1  120         high\n"},
+		{high, "--top 1 -", jpg.String(), 0, "-: 4 x 3\n       1  120         high\n"},
+		{high, "x.raw", "", 0, "y: f32[1,2] = 0 120\n"},
+		{high, "", "[[[1,2,3,4],[0,0,0,0],[0,0,0,0]]]", 0, "y: f32[1,2] = 0 10\n"},
+		{seer, "L.PNG", "", 0, "L.PNG: 40 x 20, 1 found\n       1  0.75        thing  10.0,5.0 to 30.0,20.0\n"},
+
+		{high, "p.png x.raw", "", 2, "p.png: a picture beside other inputs"},
+		{high, "p.png -o y.npy", "", 2, "what pictures show is printed"},
+		{high, "nosuch.png", "", 2, "open nosuch.png: no such file"},
+		{high, "bad.jpg", "", 3, "bad.jpg: the picture is damaged"},
+		{high, "no.png", "", 3, "no.png: is no picture"},
+		{high, "-", small.String()[:30], 3, "-: the picture is damaged"},
+		{plain, "p.png", "", 4, "p.png: unsupported: pictures: have a model that takes f32[3] and says not how pictures become that"},
+		{plain, "-", small.String(), 3, `input "x"`},
+	} {
+		var out, errs bytes.Buffer
+		rc := program.Run(c.self, strings.Fields(c.args), strings.NewReader(c.stdin), &out, &errs)
+		if rc != c.rc || rc == 0 && out.String() != c.want || rc != 0 && !strings.Contains(errs.String(), c.want) {
+			t.Errorf("%q: exit code %d, want %d; have\n%s%swant\n%s", c.args, rc, c.rc, &out, &errs, c.want)
+		}
+		if rc == 0 && errs.Len() != 0 {
+			t.Errorf("%q says %s", c.args, &errs)
+		}
+	}
+	run := func(self string, args ...string) (string, string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if rc := program.Run(self, args, nil, &out, &errs); rc != 0 {
+			t.Errorf("%q: exit code %d, %s", args, rc, &errs)
+		}
+		return out.String(), errs.String()
+	}
+	if out, errs := run(high, "--json", "L.PNG"); !strings.HasPrefix(out, `{"schema":"mlc.program/1","pictures":[{"file":"L.PNG","width":40,"height":20,"seconds":`) ||
+		!strings.HasSuffix(out, `"classes":[{"index":0,"label":"low","score":0},{"index":1,"label":"high","score":0}]}]}`+"\n") ||
+		errs != "prog: L.PNG: stretched from 40 x 20 to the model's 4 x 3 pixels\n" {
+		t.Errorf("have %s%s", out, errs)
+	}
+	if out, _ := run(seer, "--json", "L.PNG"); !strings.Contains(out, `"boxes":[{"index":1,"label":"thing","score":0.75,"box":[10,5,30,20]}]`) {
+		t.Errorf("have %s", out)
+	}
+	for self, want := range map[string]string{high: "brought to 4 x 3 pixels,\nand the classes", seer: "and the objects", plain: "usage: prog [x=]FILE [flags]\n\n"} {
+		if out, _ := run(self, "--help"); !strings.Contains(out, want) || strings.Contains(out, "prog PICTURE... [flags]") != (self != plain) {
+			t.Errorf("have %s", out)
+		}
+	}
+	var out, errs bytes.Buffer
+	if rc := program.Run(executable(t, strings.Replace(frame, "detect", "detekt", 1)), []string{"zeros"}, nil, &out, &errs); rc != 3 || !strings.Contains(errs.String(), "metadata mlc.task") {
+		t.Errorf("a wrong task: exit code %d, %s", rc, &errs)
 	}
 }

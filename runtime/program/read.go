@@ -24,11 +24,9 @@ func (a *app) inputs(given []string) ([]tensor.Value, error) {
 	infos := a.model.Inputs()
 	vals := make([]tensor.Value, len(infos))
 	if len(given) == 0 && len(infos) > 0 {
-		if f, ok := a.in.(*os.File); ok {
-			if st, err := f.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
-				a.usage(a.err)
-				return nil, diag.New(diag.Usage, "no input given")
-			}
+		if a.terminal() {
+			a.usage(a.err)
+			return nil, diag.New(diag.Usage, "no input given")
 		}
 		given = []string{"-"}
 	}

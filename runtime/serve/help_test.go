@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/runtime/serve"
+	"github.com/mlc-go/mlc/runtime/task"
 )
 
 // fixture is a file of shared/data/serving.tar.zst.
@@ -27,10 +29,14 @@ func fixture(t testing.TB, name string) []byte {
 	return b
 }
 
-// compiled is the artifact of a model in .onnx or .mir form.
-func compiled(t testing.TB, model []byte) []byte {
+// compiled is the artifact of a model in .onnx or .mir form, with a task or none.
+func compiled(t testing.TB, model []byte, tasks ...task.Task) []byte {
 	t.Helper()
-	a, err := codegen.Build(context.Background(), codegen.Bytes(model), codegen.Options{})
+	var o codegen.Options
+	for i := range tasks {
+		o.Task = &tasks[i]
+	}
+	a, err := codegen.Build(context.Background(), codegen.Bytes(model), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +104,20 @@ func do(t testing.TB, r *http.Request) (int, []byte, http.Header) {
 		t.Fatal(err)
 	}
 	return a.StatusCode, b, a.Header
+}
+
+// zipped is b in gzip's form.
+func zipped(t testing.TB, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	if _, err := z.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func get(t testing.TB, url string) (int, []byte) {

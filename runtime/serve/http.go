@@ -56,7 +56,8 @@ func statusOf(ctx context.Context, err error) int {
 	return http.StatusInternalServerError
 }
 
-// Handler answers the protocol and /metrics.
+// Handler answers the protocol and /metrics. Under a path of another mux it
+// stands behind http.StripPrefix; Watch does what Serve does beside it.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.route) }
 
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +90,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// routeModel answers /v2/models/NAME[/versions/V][/ready|/infer].
+// routeModel answers /v2/models/NAME[/versions/V][/ready|/infer|/picture].
 func (s *Server) routeModel(w http.ResponseWriter, r *http.Request, p []string) {
 	name, version, verb := p[0], "", ""
 	p = p[1:]
@@ -100,12 +101,19 @@ func (s *Server) routeModel(w http.ResponseWriter, r *http.Request, p []string) 
 		verb, p = p[0], p[1:]
 	}
 	m := s.model(name)
-	if len(p) > 0 || verb != "" && verb != "ready" && verb != "infer" {
-		writeError(w, http.StatusNotFound, fmt.Sprintf("no such path %q", r.URL.Path))
-		return
+	if len(p) > 0 {
+		verb = "?"
 	}
-	if verb == "infer" {
-		s.infer(w, r, m, name, version)
+	switch verb {
+	case "", "ready":
+	case "infer":
+		s.post(w, r, m, name, version, s.readInfer)
+		return
+	case "picture":
+		s.post(w, r, m, name, version, s.readPicture)
+		return
+	default:
+		writeError(w, http.StatusNotFound, fmt.Sprintf("no such path %q", r.URL.Path))
 		return
 	}
 	get(w, r, func() {
@@ -191,6 +199,8 @@ type metadata struct {
 	Platform string           `json:"platform"`
 	Inputs   []tensorMetadata `json:"inputs"`
 	Outputs  []tensorMetadata `json:"outputs"`
+	// Parameters has the task of a model that takes pictures.
+	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
 type tensorMetadata struct {
@@ -200,7 +210,7 @@ type tensorMetadata struct {
 }
 
 func serverMetadata() any {
-	return map[string]any{"name": "mlc", "version": buildVersion(), "extensions": []string{"binary_tensor_data"}}
+	return map[string]any{"name": "mlc", "version": buildVersion(), "extensions": []string{"binary_tensor_data", "mlc_picture"}}
 }
 
 func buildVersion() string {
@@ -218,7 +228,11 @@ func (v *version) metadata(name string) metadata {
 		}
 		return out
 	}
-	return metadata{Name: name, Versions: []string{v.id}, Platform: "mlc", Inputs: list(v.inputs), Outputs: list(v.outputs)}
+	d := metadata{Name: name, Versions: []string{v.id}, Platform: "mlc", Inputs: list(v.inputs), Outputs: list(v.outputs)}
+	if v.task != nil {
+		d.Parameters = map[string]string{"task": v.task.Task().Kind()}
+	}
+	return d
 }
 
 // deadline is the request's end: the server's limit, or the client's own where

@@ -38,8 +38,15 @@ func (b *buffers) free() {
 	}
 }
 
-// infer answers one inference request and counts it.
-func (s *Server) infer(w http.ResponseWriter, r *http.Request, m *served, name, version string) {
+// job is what is left to do of a request that was read: its run on a version, and
+// its answer, which goes to the request's buffers.
+type job func(ctx context.Context, v *version, name string) error
+
+// reader takes a request's body in and says when the answer must be there.
+type reader func(w http.ResponseWriter, r *http.Request, start time.Time, b *buffers) (job, time.Time, error)
+
+// post answers one request to run a model and counts it.
+func (s *Server) post(w http.ResponseWriter, r *http.Request, m *served, name, version string, read reader) {
 	start := time.Now()
 	c := &s.unknown
 	if m != nil {
@@ -52,7 +59,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, m *served, name, 
 		s.inFlight.Add(-1)
 		c.add(code, time.Since(start))
 	}()
-	code, err := s.inferTo(w, r, m, name, version, start, b)
+	code, err := s.postTo(w, r, m, name, version, start, b, read)
 	if err == nil {
 		b.out.write(w)
 		b.free()
@@ -70,8 +77,8 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, m *served, name, 
 	b.free()
 }
 
-// inferTo fills b.out, or says what is wrong and the status code.
-func (s *Server) inferTo(w http.ResponseWriter, r *http.Request, m *served, name, version string, start time.Time, b *buffers) (int, error) {
+// postTo fills b.out, or says what is wrong and the status code.
+func (s *Server) postTo(w http.ResponseWriter, r *http.Request, m *served, name, version string, start time.Time, b *buffers, read reader) (int, error) {
 	if m == nil {
 		return http.StatusNotFound, fmt.Errorf("no model %q is served", name)
 	}
@@ -82,21 +89,11 @@ func (s *Server) inferTo(w http.ResponseWriter, r *http.Request, m *served, name
 	if s.inFlight.Load()-int64(s.o.Concurrency) > int64(s.o.Queue) {
 		return http.StatusServiceUnavailable, fmt.Errorf("the queue of %d requests is full", s.o.Queue)
 	}
-	header, err := headerLength(r)
-	if err == nil {
-		err = s.readBody(w, r, start, &b.body)
-	}
+	do, end, err := read(w, r, start, b)
 	if err != nil {
 		return statusOf(r.Context(), err), err
 	}
-	req, err := parseRequest(b.body.Bytes(), header, s.o.MaxElems)
-	if err != nil {
-		if _, ok := err.(tooLarge); ok {
-			return http.StatusRequestEntityTooLarge, err
-		}
-		return http.StatusBadRequest, err
-	}
-	ctx, cancel := context.WithDeadline(r.Context(), s.deadline(start, req))
+	ctx, cancel := context.WithDeadline(r.Context(), end)
 	defer cancel()
 	if err := s.wait(ctx); err != nil {
 		return statusOf(ctx, err), err
@@ -107,10 +104,31 @@ func (s *Server) inferTo(w http.ResponseWriter, r *http.Request, m *served, name
 		return statusOf(context.Background(), err), err
 	}
 	defer v.release()
-	if err := s.answer(ctx, v, name, req, &b.out); err != nil {
+	if err := do(ctx, v, name); err != nil {
 		return statusOf(ctx, err), err
 	}
 	return http.StatusOK, nil
+}
+
+// readInfer reads an inference request of the protocol.
+func (s *Server) readInfer(w http.ResponseWriter, r *http.Request, start time.Time, b *buffers) (job, time.Time, error) {
+	header, err := headerLength(r)
+	if err == nil {
+		err = s.readBody(w, r, start, &b.body)
+	}
+	if err != nil {
+		return nil, start, err
+	}
+	req, err := parseRequest(b.body.Bytes(), header, s.o.MaxElems)
+	if err != nil {
+		if _, ok := err.(tooLarge); !ok {
+			err = fail(http.StatusBadRequest, "%v", err)
+		}
+		return nil, start, err
+	}
+	return func(ctx context.Context, v *version, name string) error {
+		return s.answer(ctx, v, name, req, &b.out)
+	}, s.deadline(start, req), nil
 }
 
 // headerLength reads Inference-Header-Content-Length, -1 if it is not there.
@@ -201,7 +219,15 @@ func (s *Server) answer(ctx context.Context, v *version, name string, req *reque
 			return fail(http.StatusBadRequest, "output %q: the model has %s", w.name, names(v.outputs))
 		}
 	}
-	return v.runOn(ctx, in, func(x *runtime.Session) error {
+	return v.runOn(ctx, func(x *runtime.Session) error {
+		for i, p := range v.inputs {
+			if err := x.Bind(p.Name, in[i]); err != nil {
+				return err
+			}
+		}
+		if err := x.Run(ctx); err != nil {
+			return err
+		}
 		outs := make([]output, len(wants))
 		for i, w := range wants {
 			t, err := x.Output(w.name)

@@ -2,7 +2,6 @@ package serve_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -157,10 +156,7 @@ func main(%x: str[2]) -> (%y: str[2]) {
 func TestMalformedRequests(t *testing.T) {
 	_, h := server(t, serve.Options{MaxBody: 1000, MaxElems: 8}, map[string][]byte{"m": compiled(t, adder(1))})
 	infer := h.URL + "/v2/models/m/infer"
-	var bomb bytes.Buffer
-	z := gzip.NewWriter(&bomb)
-	z.Write(bytes.Repeat([]byte(" "), 100_000))
-	z.Close()
+	bomb := zipped(t, bytes.Repeat([]byte(" "), 100_000))
 	for _, c := range []struct {
 		method, url, body string
 		code              int
@@ -181,7 +177,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"POST", infer, oneRequest, 400, "want an integer", []string{"Inference-Header-Content-Length", "-1"}},
 		{"POST", infer, oneRequest, 415, "br", []string{"Content-Encoding", "br"}},
 		{"POST", infer, oneRequest, 400, "gzip", []string{"Content-Encoding", "gzip"}},
-		{"POST", infer, bomb.String(), 413, "more than 1000 bytes", []string{"Content-Encoding", "gzip"}},
+		{"POST", infer, string(bomb), 413, "more than 1000 bytes", []string{"Content-Encoding", "gzip"}},
 	} {
 		r, err := http.NewRequest(c.method, c.url, strings.NewReader(c.body))
 		if err != nil {

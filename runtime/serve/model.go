@@ -11,6 +11,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/runtime/task"
 )
 
 // served is a name and the version that answers for it.
@@ -40,6 +41,8 @@ type version struct {
 	index   map[string]int // input name to place
 	opts    []runtime.SessionOption
 	busy    sync.WaitGroup // requests; Add under served.mu only
+	task    *task.Model    // what it does with pictures; nil: nothing, because of
+	noTask  error
 
 	mu   sync.Mutex
 	idle []*runtime.Session
@@ -81,6 +84,10 @@ func (m *served) load(ctx context.Context) (v *version, err error) {
 	if err := v.check(); err != nil {
 		x.Close()
 		return nil, diag.In(m.path, diag.Unsupported, err)
+	}
+	if err := v.findTask(); err != nil {
+		x.Close()
+		return nil, diag.In(m.path, diag.BadModel, err)
 	}
 	if err := v.warmUp(ctx, m.s.o.MaxElems); err != nil {
 		v.close()
@@ -141,6 +148,10 @@ func (v *version) warmUp(ctx context.Context, most int) error {
 	if err := s.Run(ctx); err != nil && (!guessed || ctx.Err() != nil || diag.KindOf(err) == diag.Internal) {
 		s.Close()
 		return fmt.Errorf("warm-up: %w", err)
+	}
+	if err := v.warmUpTask(ctx, s); err != nil {
+		s.Close()
+		return fmt.Errorf("warm-up on a picture: %w", err)
 	}
 	v.put(s)
 	return nil
@@ -209,9 +220,9 @@ func (m *served) close() {
 	}
 }
 
-// runOn computes the inputs on a session of v and hands the session to use
-// while its outputs are valid.
-func (v *version) runOn(ctx context.Context, in []tensor.Tensor, use func(*runtime.Session) error) error {
+// runOn has run use a session of v, whose outputs are valid until it returns, and
+// which it leaves as the next request may have it.
+func (v *version) runOn(ctx context.Context, run func(*runtime.Session) error) error {
 	s, err := v.session()
 	if err != nil {
 		return err
@@ -224,15 +235,8 @@ func (v *version) runOn(ctx context.Context, in []tensor.Tensor, use func(*runti
 			s.Close()
 		}
 	}()
-	for i, x := range v.inputs {
-		if err := s.Bind(x.Name, in[i]); err != nil {
-			return err
-		}
-	}
-	err = s.Run(ctx)
-	healthy = err == nil || diag.KindOf(err) != diag.Internal || errors.Is(err, ctx.Err())
-	if err != nil {
-		return err
-	}
-	return use(s)
+	err = run(s)
+	var answer *statusError
+	healthy = err == nil || diag.KindOf(err) != diag.Internal || errors.Is(err, ctx.Err()) || errors.As(err, &answer)
+	return err
 }

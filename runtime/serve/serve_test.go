@@ -93,7 +93,7 @@ func TestRecordedBinary(t *testing.T) {
 func TestMetadataAndHealth(t *testing.T) {
 	_, h := server(t, serve.Options{}, map[string][]byte{"adder": compiled(t, adder(1))})
 	for path, want := range map[string]string{
-		"/v2":                                `"extensions":["binary_tensor_data"]`,
+		"/v2":                                `"extensions":["binary_tensor_data","mlc_picture"]`,
 		"/v2/":                               `"name":"mlc"`,
 		"/v2/health/live":                    `{"live":true}`,
 		"/v2/health/ready":                   `{"ready":true}`,

@@ -217,6 +217,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
+// Watch replaces models whose files change, until ctx ends; from then on
+// health/ready says that the server drains. It is what Serve does beside
+// answering, for who mounts Handler in a server of his own.
+func (s *Server) Watch(ctx context.Context) {
+	s.watch(ctx)
+	<-ctx.Done()
+	s.draining.Store(true)
+}
+
 // Close lets go of all models, after their running requests. The server
 // answers 404 for them from then on.
 func (s *Server) Close() {

@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -199,6 +201,40 @@ func TestGarbageReplacement(t *testing.T) {
 	still("2")
 }
 
+// Watch does the same for a Handler in somebody's own mux, under a path.
+func TestWatch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.mlc")
+	write(t, path, compiled(t, adder(100)))
+	s, err := serve.New(serve.Options{Poll: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Add(context.Background(), "m", path); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/oip/", http.StripPrefix("/oip", s.Handler()))
+	h := httptest.NewServer(mux)
+	defer h.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { s.Watch(ctx); close(done) }()
+	write(t, path, compiled(t, adder(200)))
+	await(t, "version 2", func() bool {
+		_, b := get(t, h.URL+"/oip/v2/models/m")
+		return strings.Contains(string(b), `["2"]`)
+	})
+	if code, b := get(t, h.URL+"/oip/v2/health/ready"); code != 200 {
+		t.Errorf("before the end: %d %s", code, b)
+	}
+	cancel()
+	<-done
+	if code, b := get(t, h.URL+"/oip/v2/health/ready"); code != 503 {
+		t.Errorf("after the end: %d %s", code, b)
+	}
+}
+
 // A replacement that is being loaded when the server is closed is let go of, not
 // served.
 func TestCloseWhileLoading(t *testing.T) {
@@ -286,11 +322,16 @@ func TestListenerFails(t *testing.T) {
 
 // A request that is running when the server is told to end is answered.
 func TestDrain(t *testing.T) {
+	t.Run("infer", func(t *testing.T) { drained(t, adder(100), "infer", []byte(oneRequest), `"data":[101,102,103,104]`) })
+	t.Run("picture", func(t *testing.T) { drained(t, lamp(100), "picture", grey(t, 9, 9, 5), `"score":105`) })
+}
+
+func drained(t *testing.T, model []byte, verb string, request []byte, want string) {
 	path := filepath.Join(t.TempDir(), "m.mlc")
-	write(t, path, compiled(t, adder(100)))
+	write(t, path, compiled(t, model))
 	url, end := started(t, serve.Options{}, path)
 	body, w := io.Pipe()
-	r, err := http.NewRequest(http.MethodPost, url+"/v2/models/m/infer", body)
+	r, err := http.NewRequest(http.MethodPost, url+"/v2/models/m/"+verb, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,13 +341,13 @@ func TestDrain(t *testing.T) {
 		if err == nil {
 			defer a.Body.Close()
 			var b []byte
-			if b, err = io.ReadAll(a.Body); err == nil {
-				_, _, err = answered(b)
+			if b, err = io.ReadAll(a.Body); err == nil && !bytes.Contains(b, []byte(want)) {
+				err = fmt.Errorf("have %s, want %s", b, want)
 			}
 		}
 		got <- err
 	}()
-	io.WriteString(w, oneRequest[:20])
+	w.Write(request[:20])
 	await(t, "request in flight", func() bool {
 		_, b := get(t, url+"/metrics")
 		return strings.Contains(string(b), "mlc_requests_in_flight 1\n")
@@ -325,7 +366,7 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("ended with a request in flight: %v", err)
 	case <-time.After(20 * time.Millisecond):
 	}
-	io.WriteString(w, oneRequest[20:])
+	w.Write(request[20:])
 	w.Close()
 	if err := <-got; err != nil {
 		t.Error(err)

@@ -9,19 +9,16 @@ import (
 
 // Class is a class with its score.
 type Class struct {
-	Index int     `json:"index"`
-	Label string  `json:"label,omitempty"`
-	Score float64 `json:"score"`
+	Index int
+	Label string
+	Score float64
 }
 
 // Box is an object: its corners in pixels of the picture, (0, 0) being the
 // upper left corner of the first pixel.
 type Box struct {
 	Class
-	X0 float64 `json:"x0"`
-	Y0 float64 `json:"y0"`
-	X1 float64 `json:"x1"`
-	Y1 float64 `json:"y1"`
+	X0, Y0, X1, Y1 float64
 }
 
 func (b *Box) area() float64 { return max(0, b.X1-b.X0) * max(0, b.Y1-b.Y0) }

@@ -52,6 +52,7 @@ func FuzzTask(f *testing.F) {
 	f.Add([]byte(`{"detect": {"unit": "pixels", "threshold": 0, "form": "cxcywh", "activation": "softmax"}, "input": {"layout": "nhwc", "width": 4, "height": 4, "fit": "crop"}}`), uint8(5), uint8(7), []byte{1, 2, 3})
 	f.Add([]byte(`{"classify": {"activation": "softmax", "output": "y"}, "input": {"fit": "letterbox", "std": [1e-308]}, "labels": ["a"]}`), uint8(255), uint8(1), []byte{255, 0})
 	f.Add([]byte(`{"detect": {"iou": 0, "threshold": 0.1}, "input": {"layout": "nhwc", "width": 9, "height": 1, "std": [255], "color": "gray"}}`), uint8(1), uint8(200), []byte{9})
+	f.Add([]byte(`{"detect": {"heads": [{"boxes": "boxes", "scores": "scores", "stride": 4, "anchors": 2}], "form": "cxcywh", "unit": "pixels", "threshold": 0}, "input": {"layout": "nhwc", "width": 4, "height": 4}}`), uint8(9), uint8(5), []byte{9, 1})
 	f.Fuzz(func(t *testing.T, desc []byte, w, h uint8, pix []byte) {
 		d, err := task.Parse(desc)
 		if err != nil {

@@ -34,7 +34,7 @@ type Model struct {
 // metadata's classes. Errors: no task (Unsupported); one that does not hold or
 // does not suit the model (BadModel).
 func Open(m *runtime.Model) (*Model, error) {
-	text, ok := meta(m, Key)
+	text, ok := m.Meta(Key)
 	if ok {
 		t, err := Parse([]byte(text))
 		if err != nil {
@@ -69,15 +69,6 @@ func inputList(in []runtime.Info) string {
 	return strings.Join(s, ", ")
 }
 
-func meta(m *runtime.Model, key string) (string, bool) {
-	for _, e := range m.Artifact().Program.Meta {
-		if e.Key == key {
-			return e.Value, true
-		}
-	}
-	return "", false
-}
-
 // New gives a model a task that does not stand in its metadata. Errors: the
 // task does not hold (BadData), or does not suit the model (Unsupported).
 func New(m *runtime.Model, t Task) (*Model, error) {
@@ -86,7 +77,7 @@ func New(m *runtime.Model, t Task) (*Model, error) {
 	}
 	x := &Model{m: m, task: t}
 	if t.Labels == nil {
-		if s, ok := meta(m, KeyClasses); ok {
+		if s, ok := m.Meta(KeyClasses); ok {
 			if err := json.Unmarshal([]byte(s), &x.task.Labels); err != nil {
 				return nil, diag.New(diag.BadModel, "metadata %s: %v", KeyClasses, err)
 			}
@@ -180,8 +171,8 @@ func (x *Model) findInput() error {
 	if d.Width != 0 && d.Width != x.width || d.Height != 0 && d.Height != x.height {
 		return bad(fmt.Sprintf("width %d and height %d as described", d.Width, d.Height))
 	}
-	if x.width > maxPixels/x.height {
-		return bad(fmt.Sprintf("at most %d pixels, have %d x %d", maxPixels, x.width, x.height))
+	if x.width > MaxPixels/x.height {
+		return bad(fmt.Sprintf("at most %d pixels, have %d x %d", MaxPixels, x.width, x.height))
 	}
 	return nil
 }
@@ -223,23 +214,29 @@ func (x *Model) findOutputs() error {
 	if len(names) == 0 {
 		return diag.New(diag.Unsupported, "the model has no output")
 	}
-	want := []string{}
-	if c := x.task.Classify; c != nil {
+	if c := x.task.Classify; c != nil && c.Output == "" {
 		out := *c
-		if out.Output == "" {
-			out.Output = names[0]
-		}
+		out.Output = names[0]
 		x.task.Classify = &out
-		want = append(want, out.Output)
-	} else {
-		want = append(want, x.task.Detect.Boxes, x.task.Detect.Scores)
 	}
-	for _, w := range want {
+	for _, w := range x.outputs() {
 		if !slices.Contains(names, w) {
 			return diag.New(diag.Unsupported, "the model has no output %q%s", w, diag.DidYouMean(w, names, "have "+strings.Join(names, ", ")))
 		}
 	}
 	return nil
+}
+
+// outputs are the ones that the task reads.
+func (x *Model) outputs() []string {
+	if c := x.task.Classify; c != nil {
+		return []string{c.Output}
+	}
+	var names []string
+	for _, h := range x.task.Detect.heads() {
+		names = append(names, h.Boxes, h.Scores)
+	}
+	return names
 }
 
 // Task is what the model does, with what was found out about it.
@@ -252,8 +249,8 @@ func (x *Model) Size() (width, height int) { return x.width, x.height }
 func (x *Model) tensor(p image.Image) (tensor.Tensor, placing, error) {
 	b := p.Bounds()
 	w, h := b.Dx(), b.Dy()
-	if w < 1 || h < 1 || w > maxPixels/h {
-		return tensor.Tensor{}, placing{}, diag.New(diag.BadData, "the picture has %d x %d pixels, want 1 to %d of them", w, h, maxPixels)
+	if w < 1 || h < 1 || w > MaxPixels/h {
+		return tensor.Tensor{}, placing{}, diag.New(diag.BadData, "the picture has %d x %d pixels, want 1 to %d of them", w, h, MaxPixels)
 	}
 	at := place(x.task.Input.Fit, w, h, x.width, x.height)
 	c := x.channels
@@ -305,8 +302,7 @@ func (x *Model) number(v uint8, channel int) float32 {
 // Classify gives the classes of a picture by falling score, as many as the
 // task says; equal scores in the order of their indices.
 func (x *Model) Classify(ctx context.Context, p image.Image) ([]Class, error) {
-	c := x.task.Classify
-	if c == nil {
+	if x.task.Classify == nil {
 		return nil, diag.New(diag.Usage, "the model's task is to detect, not to classify")
 	}
 	t, _, err := x.tensor(p)
@@ -317,6 +313,12 @@ func (x *Model) Classify(ctx context.Context, p image.Image) ([]Class, error) {
 	if err != nil {
 		return nil, err
 	}
+	return x.classes(out)
+}
+
+// classes reads the outputs of a run.
+func (x *Model) classes(out map[string]tensor.Tensor) ([]Class, error) {
+	c := x.task.Classify
 	scores, err := floats(out[c.Output], c.Output)
 	if err != nil {
 		return nil, err
@@ -367,8 +369,7 @@ func floats(t tensor.Tensor, name string) ([]float64, error) {
 // Detect gives the objects of a picture by falling score, in its own pixels,
 // cut at its edges.
 func (x *Model) Detect(ctx context.Context, p image.Image) ([]Box, error) {
-	d := x.task.Detect
-	if d == nil {
+	if x.task.Detect == nil {
 		return nil, diag.New(diag.Usage, "the model's task is to classify, not to detect")
 	}
 	t, at, err := x.tensor(p)
@@ -379,12 +380,22 @@ func (x *Model) Detect(ctx context.Context, p image.Image) ([]Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := x.boxes(out[d.Boxes], out[d.Scores])
-	if err != nil {
-		return nil, err
+	return x.objects(out, p.Bounds(), at)
+}
+
+// objects reads the outputs of a run on a picture of an extent.
+func (x *Model) objects(out map[string]tensor.Tensor, extent image.Rectangle, at placing) ([]Box, error) {
+	d := x.task.Detect
+	var found []Box
+	for _, h := range d.heads() {
+		more, err := x.boxes(h, out[h.Boxes], out[h.Scores])
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
 	}
 	found = NMS(found, d.IoU, d.Top)
-	w, h := float64(p.Bounds().Dx()), float64(p.Bounds().Dy())
+	w, h := float64(extent.Dx()), float64(extent.Dy())
 	for i := range found {
 		b := &found[i]
 		b.X0, b.Y0 = at.back(b.X0, b.Y0)
@@ -395,28 +406,40 @@ func (x *Model) Detect(ctx context.Context, p image.Image) ([]Box, error) {
 	return found, nil
 }
 
-// boxes reads what reaches the threshold, in pixels of the input.
-func (x *Model) boxes(boxes, scores tensor.Tensor) ([]Box, error) {
+// boxes reads what reaches the threshold of a head's outputs, in pixels of the
+// input.
+func (x *Model) boxes(h Head, boxes, scores tensor.Tensor) ([]Box, error) {
 	d := x.task.Detect
-	bv, err := floats(boxes, d.Boxes)
+	bv, err := floats(boxes, h.Boxes)
 	if err != nil {
 		return nil, err
 	}
-	sv, err := floats(scores, d.Scores)
+	sv, err := floats(scores, h.Scores)
 	if err != nil {
 		return nil, err
+	}
+	bad := func(output string, t tensor.Tensor, want string) error {
+		return &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("output %q", output), Have: t.Type().String(), Want: want}
 	}
 	bd, sd := boxes.Dims(), scores.Dims()
-	n := len(bv) / 4
-	if len(bd) < 2 || bd[len(bd)-1] != 4 {
-		return nil, &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("output %q", d.Boxes), Have: boxes.Type().String(), Want: "[.., A, 4]"}
+	if len(bd) < 2 || bd[len(bd)-1] != 4 && (h.Stride == 0 || bd[len(bd)-1] < 4) {
+		return nil, bad(h.Boxes, boxes, "[.., A, 4]")
+	}
+	row := bd[len(bd)-1]
+	n := len(bv) / row
+	wide := 0 // cells in a row
+	if h.Stride > 0 {
+		wide = (x.width + h.Stride - 1) / h.Stride
+		if want := wide * ((x.height + h.Stride - 1) / h.Stride) * h.Anchors; n != want {
+			return nil, bad(h.Boxes, boxes, fmt.Sprintf("%d boxes, %d for each cell of %d x %d pixels", want, h.Anchors, h.Stride, h.Stride))
+		}
 	}
 	if n == 0 {
 		return nil, nil
 	}
 	classes := len(sv) / n
 	if len(sv) != n*classes || classes == 0 || len(sd) < 1 || classes > 1 && sd[len(sd)-1] != classes {
-		return nil, &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("output %q", d.Scores), Have: scores.Type().String(), Want: fmt.Sprintf("[.., %d, classes], a row for each of %q", n, d.Boxes)}
+		return nil, bad(h.Scores, scores, fmt.Sprintf("[.., %d, classes], a row for each of %q", n, h.Boxes))
 	}
 	sx, sy := 1.0, 1.0
 	if d.Unit == "relative" {
@@ -424,17 +447,22 @@ func (x *Model) boxes(boxes, scores tensor.Tensor) ([]Box, error) {
 	}
 	var found []Box
 	for i := range n {
-		row := sv[i*classes : (i+1)*classes]
-		activate(d.Activation, row)
-		for k, s := range row {
-			if k == d.Background || !(s >= d.Threshold) {
-				continue
+		s := sv[i*classes : (i+1)*classes]
+		activate(d.Activation, s)
+		x0, y0, x1, y1 := corners(d.Form, [4]float64(bv[row*i:]))
+		x0, y0, x1, y1 = float64(x0*sx), float64(y0*sy), float64(x1*sx), float64(y1*sy)
+		if h.Stride > 0 {
+			cell := i / h.Anchors
+			cx, cy := (float64(cell%wide)+0.5)*float64(h.Stride), (float64(cell/wide)+0.5)*float64(h.Stride)
+			x0, y0, x1, y1 = x0+cx, y0+cy, x1+cx, y1+cy
+		}
+		if sum := x0 + y0 + x1 + y1; math.IsNaN(sum) || math.IsInf(sum, 0) {
+			continue
+		}
+		for k, v := range s {
+			if k != d.Background && v >= d.Threshold {
+				found = append(found, Box{Class{k, x.label(k), v}, x0, y0, x1, y1})
 			}
-			x0, y0, x1, y1 := corners(d.Form, [4]float64(bv[4*i:]))
-			if sum := x0 + y0 + x1 + y1; math.IsNaN(sum) || math.IsInf(sum, 0) {
-				continue
-			}
-			found = append(found, Box{Class{k, x.label(k), s}, x0 * sx, y0 * sy, x1 * sx, y1 * sy})
 		}
 	}
 	return found, nil

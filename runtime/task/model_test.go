@@ -309,11 +309,49 @@ func picture(t *testing.T) image.Image {
 	return p
 }
 
-// The detector of the corpus on the drawing, against onnxruntime and numpy
+// Boxes from anchors, by hand: cells of 2 x 2 pixels over 4 x 4, one anchor each.
+// The third's is at (1, 3); (0.5, -0.5, 2, 1) from there is (0.5, 2) to (2.5, 3).
+func TestHeads(t *testing.T) {
+	const mir = `module "heads" opset {ai.onnx 28}
+func main(%%x: f32[1,4,4,1]) -> (%%b: f32[1,4,5], %%s: f32[1,4,1]) {
+	%%b = const f32[1,4,5] [0, 0, 1, 1, 9, 0, 0, 1, 1, 9, HERE, 9, 0, 0, 1, 1, 9]
+	%%s = const f32[1,4,1] [0, 0.25, 1, 0]
+	return %%b, %%s
+}
+`
+	for unit, numbers := range map[string]string{"pixels": "0.5, -0.5, 2, 1", "relative": "0.125, -0.125, 0.5, 0.25"} {
+		text := strings.ReplaceAll(strings.ReplaceAll(mir, "%%", "%"), "HERE", numbers)
+		desc := `{"detect": {"heads": [{"boxes": "b", "scores": "s", "stride": 2, "anchors": 1}], "form": "cxcywh", "unit": "` + unit + `"}}`
+		m, err := task.Open(build(t, text, desc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.Detect(ctx, image.NewGray(image.Rect(0, 0, 4, 4)))
+		if want := (task.Box{Class: task.Class{Score: 1}, X0: 0.5, Y0: 2, X1: 2.5, Y1: 3}); err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: have %v, %v, want %v", unit, got, err, want)
+		}
+		m, err = task.Open(build(t, text, strings.Replace(desc, `"anchors": 1`, `"anchors": 3`, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Detect(ctx, image.NewGray(image.Rect(0, 0, 4, 4))); diag.KindOf(err) != diag.Unsupported || !strings.Contains(err.Error(), "want 12 boxes, 3 for each cell of 2 x 2 pixels") {
+			t.Errorf("three anchors: %v", err)
+		}
+	}
+}
+
+// Detectors of the corpus on the drawing, against onnxruntime and numpy
 // (tools/peers/faces.py).
-func TestUltraface(t *testing.T) {
-	found := corpus.Cases(t, "ultraface-rfb-320")["ultraface-rfb-320"]
-	desc, err := os.ReadFile("../../testdata/tasks/ultraface.json")
+func TestFaces(t *testing.T) {
+	for name, want := range map[string][][5]float64{"ultraface-rfb-320": ultraFaces, "blazeface-front-128": blazeFaces} {
+		t.Run(name, func(t *testing.T) { faces(t, name, want) })
+	}
+}
+
+func faces(t *testing.T, name string, want [][5]float64) {
+	found := corpus.Cases(t, name)[name]
+	file, _, _ := strings.Cut(name, "-")
+	desc, err := os.ReadFile("../../testdata/tasks/" + file + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,12 +364,11 @@ func TestUltraface(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := peerFaces
 	if len(got) != len(want) {
 		t.Fatalf("%d faces, want %d: %v", len(got), len(want), got)
 	}
 	for i, b := range got {
-		if b.Label != "face" || b.Index != 1 || math.Abs(b.Score-want[i][0]) > 1e-5 {
+		if b.Label != "face" || math.Abs(b.Score-want[i][0]) > 1e-5 {
 			t.Errorf("face %d: %+v, want score %v", i, b, want[i][0])
 		}
 		for k, v := range []float64{b.X0, b.Y0, b.X1, b.Y1} {
@@ -360,8 +397,14 @@ func TestUltraface(t *testing.T) {
 	wg.Wait()
 }
 
-// peerFaces are score and corners, as tools/peers/faces.py prints them.
-var peerFaces = [][5]float64{
-	{0.9999961, 263.9088, 136.2294, 318.7996, 204.1935},
-	{0.9992212, 83.8148, 86.4642, 158.0999, 183.9518},
-}
+// Score and corners, as tools/peers/faces.py prints them.
+var (
+	ultraFaces = [][5]float64{
+		{0.9999961, 263.9088, 136.2294, 318.7996, 204.1935},
+		{0.9992212, 83.8148, 86.4642, 158.0999, 183.9518},
+	}
+	blazeFaces = [][5]float64{
+		{0.9422359, 265.8380, 155.0699, 315.6312, 204.8628},
+		{0.9318273, 77.8249, 101.9507, 161.7240, 185.8497},
+	}
+)

@@ -2,6 +2,9 @@ package task
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"image"
 	"image/draw"
 	"image/jpeg"
@@ -12,32 +15,73 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 )
 
-// maxPixels bounds a picture, and what it is brought to: decoded, a pixel takes up
-// to 8 bytes (PNG of 16 bits) or about 15 (progressive JPEG, in the making).
-const maxPixels = 1 << 26
+// MaxPixels bounds a picture, and what it is brought to: decoded, a pixel takes up
+// to 8 bytes (PNG of 16 bits), or 15 to 24 in the making (progressive JPEG of three or
+// four colours).
+const MaxPixels = 1 << 26
+
+const (
+	magicPNG  = "\x89PNG\r\n\x1a\n"
+	magicJPEG = "\xff\xd8\xff"
+)
+
+// IsPicture says whether b, of which the first 8 bytes will do, begins as what
+// Decode reads.
+func IsPicture(b []byte) bool {
+	return bytes.HasPrefix(b, []byte(magicPNG)) || bytes.HasPrefix(b, []byte(magicJPEG))
+}
 
 // Decode reads a PNG or JPEG picture of at most 2^26 pixels. An orientation in
-// EXIF data is not looked at. Error: kind BadData.
+// EXIF data is not looked at. Errors: no picture, or a damaged one (BadData); more
+// pixels (Limit).
 func Decode(b []byte) (image.Image, error) {
+	return DecodeContext(context.Background(), b, MaxPixels)
+}
+
+// DecodeContext is Decode with a limit of pixels, at most that of Decode, and an
+// end: a JPEG of few bytes may have many passes over all its pixels. When ctx ends
+// it stops before the next of them, with an error that wraps ctx.Err().
+func DecodeContext(ctx context.Context, b []byte, pixels int) (image.Image, error) {
+	pixels = min(pixels, MaxPixels)
 	config, decode := png.DecodeConfig, png.Decode
 	switch {
-	case bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
+	case bytes.HasPrefix(b, []byte(magicJPEG)):
 		config, decode = jpeg.DecodeConfig, func(r io.Reader) (image.Image, error) { return jpeg.Decode(r) }
-	case !bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")):
+	case !IsPicture(b):
 		return nil, diag.New(diag.BadData, "is no picture: want PNG or JPEG")
 	}
-	c, err := config(bytes.NewReader(b))
-	if err != nil {
-		return nil, diag.New(diag.BadData, "the picture is damaged: %v", err)
+	r := &pacedReader{ctx, bytes.NewReader(b)}
+	c, err := config(r)
+	if err == nil {
+		if c.Width < 1 || c.Height < 1 {
+			return nil, diag.New(diag.BadData, "the picture has %d x %d pixels, want at least 1", c.Width, c.Height)
+		}
+		if c.Width > pixels/c.Height {
+			return nil, diag.New(diag.Limit, "the picture has %d x %d pixels, want at most %d of them", c.Width, c.Height, pixels)
+		}
+		var p image.Image
+		r.r.Reset(b)
+		if p, err = decode(r); err == nil {
+			return p, nil
+		}
 	}
-	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return nil, diag.New(diag.BadData, "the picture has %d x %d pixels, want 1 to %d of them", c.Width, c.Height, maxPixels)
+	if e := ctx.Err(); e != nil && errors.Is(err, e) {
+		return nil, fmt.Errorf("the picture: %w", err)
 	}
-	p, err := decode(bytes.NewReader(b))
-	if err != nil {
-		return nil, diag.New(diag.BadData, "the picture is damaged: %v", err)
+	return nil, diag.New(diag.BadData, "the picture is damaged: %v", err)
+}
+
+// pacedReader looks at ctx every few bytes, of which a decoder can make much work.
+type pacedReader struct {
+	ctx context.Context
+	r   *bytes.Reader
+}
+
+func (p *pacedReader) Read(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
 	}
-	return p, nil
+	return p.r.Read(b[:min(len(b), 256)])
 }
 
 // placing says which part of a picture goes to which part of the input; both

@@ -49,7 +49,8 @@ type Classify struct {
 	Top        int    `json:"top"`                  // classes given; 0: all. Parse: 5
 }
 
-// Detect reads boxes [.., A, 4] and scores [.., A, classes].
+// Detect reads boxes [.., A, 4] and scores [.., A, classes], or those of several
+// heads, one after the other.
 type Detect struct {
 	Boxes      string  `json:"boxes"`                // output; Parse: "boxes"
 	Scores     string  `json:"scores"`               // output; Parse: "scores"
@@ -60,6 +61,18 @@ type Detect struct {
 	Threshold  float64 `json:"threshold"`            // least score; Parse: 0.5
 	IoU        float64 `json:"iou"`                  // boxes of a class that overlap a better one by more are dropped; Parse: 0.5
 	Top        int     `json:"top"`                  // boxes given; 0: all. Parse: 100
+	Heads      []Head  `json:"heads,omitempty"`      // instead of Boxes and Scores
+}
+
+// Head reads boxes that are given from anchors: boxes [.., A, 4 or more] hold
+// centre and size, and the centre counts from that of a cell. Cells are squares of
+// Stride pixels over the input, row by row, each with Anchors boxes one after the
+// other.
+type Head struct {
+	Boxes   string `json:"boxes"`
+	Scores  string `json:"scores"`
+	Stride  int    `json:"stride"`
+	Anchors int    `json:"anchors"`
 }
 
 // Limits of a description.
@@ -93,6 +106,9 @@ func Parse(b []byte) (Task, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return Task{}, diag.New(diag.BadData, "the description of the task: something follows the object")
 	}
+	if d := t.Detect; d != nil && d.Heads != nil && d.Boxes == "boxes" && d.Scores == "scores" {
+		d.Boxes, d.Scores = "", ""
+	}
 	return t, t.Check()
 }
 
@@ -118,7 +134,10 @@ func (t Task) Check() error {
 	if d.Top < 0 {
 		return diag.New(diag.BadData, "detect.top: have %d, want 0 (all) or more", d.Top)
 	}
-	if d.Boxes == d.Scores {
+	if err := d.checkHeads(); err != nil {
+		return err
+	}
+	if d.Heads == nil && d.Boxes == d.Scores {
 		return diag.New(diag.BadData, "detect: boxes and scores are both output %q, want two outputs", d.Boxes)
 	}
 	if v := d.Threshold; !(v >= 0 && v <= 1) {
@@ -134,6 +153,35 @@ func (t Task) Check() error {
 		return err
 	}
 	return oneOf("detect.activation", d.Activation, "", "none", "softmax", "sigmoid")
+}
+
+func (d *Detect) checkHeads() error {
+	if d.Heads == nil {
+		return nil
+	}
+	if len(d.Heads) == 0 || d.Boxes != "" || d.Scores != "" {
+		return diag.New(diag.BadData, "detect.heads: want one at least, and no boxes and scores beside them")
+	}
+	if d.Form != "cxcywh" {
+		return diag.New(diag.BadData, "detect.heads: have form %s, want cxcywh", d.Form)
+	}
+	for i, h := range d.Heads {
+		if h.Stride < 1 || h.Stride > maxExtent || h.Anchors < 1 || h.Anchors > maxExtent {
+			return diag.New(diag.BadData, "detect.heads[%d]: stride %d, anchors %d, want 1 to %d", i, h.Stride, h.Anchors, maxExtent)
+		}
+		if h.Boxes == h.Scores {
+			return diag.New(diag.BadData, "detect.heads[%d]: boxes and scores are both output %q, want two outputs", i, h.Boxes)
+		}
+	}
+	return nil
+}
+
+// heads are the pairs of outputs that are read; one without a stride has no anchors.
+func (d *Detect) heads() []Head {
+	if d.Heads != nil {
+		return d.Heads
+	}
+	return []Head{{Boxes: d.Boxes, Scores: d.Scores}}
 }
 
 func (in Input) check() error {

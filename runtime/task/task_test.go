@@ -1,14 +1,19 @@
 package task
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/color"
 	"math"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mlc-go/mlc/ir/diag"
 )
@@ -204,14 +209,14 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Detect{Boxes: "boxes", Scores: "scores", Form: "xyxy", Unit: "relative", Background: -1, Threshold: 0.5, IoU: 0.25, Top: 100}
-	if *got.Detect != want {
+	if !reflect.DeepEqual(*got.Detect, want) {
 		t.Errorf("have %+v, want %+v", *got.Detect, want)
 	}
 	b, err := got.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Parse(b); err != nil || *again.Detect != want {
+	if again, err := Parse(b); err != nil || !reflect.DeepEqual(*again.Detect, want) {
 		t.Errorf("%s reads back as %+v, %v", b, again.Detect, err)
 	}
 	for in, says := range map[string]string{
@@ -222,14 +227,20 @@ func TestParse(t *testing.T) {
 		`{"classify": {}} x`:                   "no JSON object",
 		`{"classify": {"top": -1}}`:            "want 0 (all) or more",
 		`{"classify": {"activation": "soft"}}`: `unknown "soft"`,
-		`{"classify": {}, "input": {"fit": "leterbox"}}`: "did you mean letterbox?",
-		`{"classify": {}, "input": {"std": [0]}}`:        "something to divide by",
-		`{"classify": {}, "input": {"width": 100000}}`:   "at most 16384",
-		`{"classify": {}, "input": {"pad": 256}}`:        "pad",
-		`{"detect": {"threshold": 2}}`:                   "want 0 to 1",
-		`{"detect": {"boxes": "a", "scores": "a"}}`:      "want two outputs",
-		`{"detect": {"form": "xxyy"}}`:                   "detect.form",
-		`{"detect": {"unit": "percent"}}`:                "detect.unit",
+		`{"classify": {}, "input": {"fit": "leterbox"}}`:                                    "did you mean letterbox?",
+		`{"classify": {}, "input": {"std": [0]}}`:                                           "something to divide by",
+		`{"classify": {}, "input": {"width": 100000}}`:                                      "at most 16384",
+		`{"classify": {}, "input": {"pad": 256}}`:                                           "pad",
+		`{"detect": {"threshold": 2}}`:                                                      "want 0 to 1",
+		`{"detect": {"boxes": "a", "scores": "a"}}`:                                         "want two outputs",
+		`{"detect": {"form": "xxyy"}}`:                                                      "detect.form",
+		`{"detect": {"unit": "percent"}}`:                                                   "detect.unit",
+		`{"detect": {"heads": []}}`:                                                         "want one at least",
+		`{"detect": {"heads": [{"boxes": "b", "scores": "s", "stride": 8, "anchors": 2}]}}`: "have form xyxy, want cxcywh",
+		`{"detect": {"form": "cxcywh", "scores": "t", "heads": [{"boxes": "b", "scores": "s", "stride": 8, "anchors": 2}]}}`: "no boxes and scores beside",
+		`{"detect": {"form": "cxcywh", "heads": [{"boxes": "b", "scores": "b", "stride": 8, "anchors": 2}]}}`:                "heads[0]: boxes and scores are both",
+		`{"detect": {"form": "cxcywh", "heads": [{"boxes": "b", "scores": "s", "stride": 8}]}}`:                              "anchors 0, want 1 to",
+		`{"detect": {"form": "cxcywh", "heads": [{"boxes": "b", "scores": "s", "stride": 8, "anchors": 2, "aspect": [1]}]}}`: `unknown field "aspect"`,
 	} {
 		if _, err := Parse([]byte(in)); err == nil || diag.KindOf(err) != diag.BadData || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: have %v, want BadData with %q", in, err, says)
@@ -243,5 +254,59 @@ func TestDecodeRefuses(t *testing.T) {
 		if _, err := Decode(b); err == nil || diag.KindOf(err) != diag.BadData {
 			t.Errorf("%s: have %v, want BadData", name, err)
 		}
+	}
+	large := passes(65535, 65535, 1)
+	if _, err := Decode(large); diag.KindOf(err) != diag.Limit || !strings.Contains(err.Error(), "65535 x 65535 pixels, want at most 67108864") {
+		t.Errorf("large: have %v, want Limit", err)
+	}
+	if _, err := DecodeContext(context.Background(), passes(100, 100, 1), 9999); diag.KindOf(err) != diag.Limit {
+		t.Errorf("100 x 100 of at most 9999: have %v, want Limit", err)
+	}
+	if p, err := DecodeContext(context.Background(), passes(100, 100, 1), 10000); err != nil || p.Bounds().Dx() != 100 {
+		t.Errorf("100 x 100 of at most 10000: %v", err)
+	}
+}
+
+// passes is a progressive JPEG of many scans over all its blocks, in few bytes: each
+// says of 32767 blocks at a time that they are empty.
+func passes(w, h, n int) []byte {
+	b := []byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}
+	b = append(b, bytes.Repeat([]byte{1}, 64)...)
+	b = append(b, 0xff, 0xc2, 0, 11, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 1, 1, 0x11, 0)
+	b = append(b, 0xff, 0xc4, 0, 20, 0x10, 1) // AC table 0: the code 0 stands for a run of 2^14 and 14 more bits
+	b = append(b, make([]byte, 15)...)
+	b = append(b, 0xe0)
+	runs := ((w+7)/8*((h+7)/8) + 32766) / 32767
+	bits := strings.Repeat("0"+strings.Repeat("1", 14), runs)
+	bits += strings.Repeat("1", (8-len(bits)%8)%8)
+	var scan []byte
+	for i := 0; i < len(bits); i += 8 {
+		v := byte(0)
+		for _, c := range bits[i : i+8] {
+			v = v<<1 | byte(c-'0')
+		}
+		if scan = append(scan, v); v == 0xff {
+			scan = append(scan, 0)
+		}
+	}
+	for range n {
+		b = append(b, 0xff, 0xda, 0, 8, 1, 1, 0, 1, 63, 0)
+		b = append(b, scan...)
+	}
+	return append(b, 0xff, 0xd9)
+}
+
+// TestDecodeEnds: what a small file makes of work ends with the context.
+func TestDecodeEnds(t *testing.T) {
+	b := passes(4000, 4000, 20000) // a minute's work
+	if len(b) > 1<<20 {
+		t.Fatalf("%d bytes", len(b))
+	}
+	ctx, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer stop()
+	t0 := time.Now()
+	_, err := DecodeContext(ctx, b, MaxPixels)
+	if took := time.Since(t0); !errors.Is(err, context.DeadlineExceeded) || took > 10*time.Second {
+		t.Errorf("after %v: %v", took, err)
 	}
 }

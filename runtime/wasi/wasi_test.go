@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,9 +20,9 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/codegen/conform"
 	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/internal/need"
+	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
 )
@@ -41,14 +42,79 @@ func program(t *testing.T) string {
 	return out
 }
 
-// models are the real models that the hosts run.
-var models = []string{"mnist-cntk-8", "oww-hello-deepa", "orographic-drag"}
+// model is a real model and what was recorded of it: input_N.pb and output_N.pb.
+type model struct {
+	name   string
+	source codegen.Source
+	files  map[string][]byte
+}
 
-// folder lays a model out: m.mlc, test_data_set_0, an empty out.
-func folder(t *testing.T, c *conform.Case) string {
+// models are the real models that the hosts run: three of the corpus with their
+// first set of vectors, and the keyword net with ten of its samples, whose
+// probabilities onnxruntime gave.
+func models(t *testing.T) []model {
+	t.Helper()
+	names := []string{"mnist-cntk-8", "oww-hello-deepa", "orographic-drag"}
+	cases := corpus.Cases(t, names...)
+	var out []model
+	for _, name := range names {
+		c := cases[name]
+		m := model{name, codegen.FS(c.FS, c.Model), map[string][]byte{}}
+		files, err := fs.Glob(c.FS, "test_data_set_0/*.pb")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no vectors: %v", c.Name, err)
+		}
+		for _, f := range files {
+			if m.files[path.Base(f)], err = fs.ReadFile(c.FS, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out = append(out, m)
+	}
+	return append(out, keywords(t))
+}
+
+func keywords(t *testing.T) model {
+	t.Helper()
+	data := corpus.Open(t, "data/tinyml.tar.zst")
+	read := func(name string) []byte {
+		b, err := fs.ReadFile(data, "tinyml/kws/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	m := model{"kws_ds_cnn_float", codegen.Bytes(read("kws_ds_cnn_float.onnx")), map[string][]byte{}}
+	npy := func(name string) tensor.Tensor {
+		x, err := tensor.ReadNPY(bytes.NewReader(read(name)), 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	put := func(name string, x tensor.Tensor) {
+		b, err := tensor.EncodePB(name, tensor.V(x))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.files[name] = b
+	}
+	mfcc, prob := npy("mfcc_i8.npy"), npy("prob_float_first100.npy")
+	const samples = 10 // of a hundred, which take Node 20 s
+	x := tensor.New(dtype.F32, samples, 49, 10, 1)
+	for i := range x.Len() {
+		tensor.Slice[float32](&x)[i] = float32(mfcc.Int(i)) * 0.336
+	}
+	put("input_0.pb", x)
+	put("output_0.pb", tensor.MustOf(tensor.Slice[float32](&prob)[:samples*12], samples, 12))
+	return m
+}
+
+// folder lays a model out: m.mlc, in, an empty out.
+func folder(t *testing.T, m model) string {
 	t.Helper()
 	dir := t.TempDir()
-	a, err := codegen.Build(ctx, codegen.FS(c.FS, c.Model), codegen.Options{Target: "wasm"})
+	a, err := codegen.Build(ctx, m.source, codegen.Options{Target: "wasm"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,16 +134,8 @@ func folder(t *testing.T, c *conform.Case) string {
 			t.Fatal(err)
 		}
 	}
-	files, err := fs.Glob(c.FS, "test_data_set_0/*.pb")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%s: no vectors: %v", c.Name, err)
-	}
-	for _, f := range files {
-		b, err := fs.ReadFile(c.FS, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(filepath.Join("in", filepath.Base(f)), b)
+	for name, b := range m.files {
+		put(filepath.Join("in", name), b)
 	}
 	return dir
 }
@@ -140,24 +198,23 @@ func nodeHost(t *testing.T, file string) host {
 // the bits that the same artifact gives here.
 func TestHosts(t *testing.T) {
 	need.Time(t, "a program is built and run in two hosts")
-	cases := corpus.Cases(t, models...)
+	all := models(t)
 	file := program(t)
 	for name, start := range map[string]func(*testing.T, string) host{"wazero": wazeroHost, "node": nodeHost} {
 		t.Run(name, func(t *testing.T) {
 			run := start(t, file)
-			for _, name := range models {
-				c := cases[name]
-				dir := folder(t, c)
+			for _, m := range all {
+				dir := folder(t, m)
 				t0 := time.Now()
 				code, out, errs := run(t, dir, "/m.mlc", "/in", "/out")
 				if code != 0 {
-					t.Errorf("%s: exit code %d: %s", c.Name, code, errs)
+					t.Errorf("%s: exit code %d: %s", m.name, code, errs)
 					continue
 				}
-				t.Logf("%s: %.0f ms with start: %s", c.Name, 1000*time.Since(t0).Seconds(), strings.TrimSpace(out))
-				compare(t, c.Name, dir)
+				t.Logf("%s: %.0f ms with start: %s", m.name, 1000*time.Since(t0).Seconds(), strings.TrimSpace(out))
+				compare(t, m.name, dir)
 			}
-			dir := folder(t, cases[models[0]])
+			dir := folder(t, all[0])
 			refuses(t, run, dir)
 		})
 	}

@@ -1,7 +1,8 @@
-"""Faces on a drawing by onnxruntime and numpy, for TestUltraface of runtime/task:
-its definitions, written a second time.
+"""Faces on a drawing by onnxruntime and numpy, for TestFaces of runtime/task: its
+definitions, written a second time.
 
     python3 tools/peers/faces.py ultraface-rfb-320/model.onnx testdata/tasks/faces.png
+    python3 tools/peers/faces.py blazeface-front-128/model.onnx testdata/tasks/faces.png
 """
 import struct
 import sys
@@ -63,17 +64,44 @@ def iou(a, b):
     return w * h / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - w * h)
 
 
-def main(model, picture):
-    x = png(picture).astype(np.float64)
-    size = np.array([x.shape[1], x.shape[0]] * 2)
-    x = ((resize(x, 240, 320) - 127) / 128).transpose(2, 0, 1)[None].astype(np.float32)
+def session(model):
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    scores, boxes = ort.InferenceSession(model, options).run(["scores", "boxes"], {"input": x})
-    scores, boxes = scores[0, :, 1], boxes[0]
+    return ort.InferenceSession(model, options)
+
+
+def ultraface(model, x):
+    size = np.array([x.shape[1], x.shape[0]] * 2)
+    x = ((resize(x, 240, 320) - 127) / 128).transpose(2, 0, 1)[None].astype(np.float32)
+    scores, boxes = session(model).run(["scores", "boxes"], {"input": x})
+    return scores[0, :, 1], boxes[0], size, 0.7
+
+
+def blazeface(model, x):
+    """Letterboxed to 128 x 128; boxes are centre and size in pixels, the centre from that of one of
+    16 x 16 cells of 8 pixels with 2 anchors, and of 8 x 8 cells of 16 with 6."""
+    h, w = x.shape[:2]
+    r = min(128 / w, 128 / h)
+    nw, nh = int(w * r + 0.5), int(h * r + 0.5)
+    left, top = (128 - nw) // 2, (128 - nh) // 2
+    box = np.zeros((128, 128, 3))
+    box[top:top + nh, left:left + nw] = resize(x, nh, nw)
+    s = session(model)
+    outs = s.run(["Identity:0", "Identity_1:0", "Identity_2:0", "Identity_3:0"], {"input:0": ((box - 127.5) / 127.5)[None].astype(np.float32)})
+    scores = 1 / (1 + np.exp(-np.concatenate(outs[:2], 1)[0, :, 0].astype(np.float64)))
+    raw = np.concatenate(outs[2:], 1)[0, :, :4].astype(np.float64)
+    at = np.array([((i % n + 0.5) * stride, (i // n + 0.5) * stride) for stride, n, each in ((8, 16, 2), (16, 8, 6)) for i in range(n * n) for _ in range(each)])
+    centre, size = raw[:, :2] + at, raw[:, 2:]
+    corners = np.concatenate([centre - size / 2, centre + size / 2], 1)
+    return scores, (corners - np.array([left, top] * 2)) * np.array([w / nw, h / nh] * 2), np.ones(4), 0.5
+
+
+def main(model, picture):
+    x = png(picture).astype(np.float64)
+    scores, boxes, size, threshold = (blazeface if "blazeface" in model else ultraface)(model, x)
     kept = []
     for i in np.argsort(-scores, kind="stable"):
-        if scores[i] >= 0.7 and all(iou(boxes[i], boxes[k]) <= 0.3 for k in kept):
+        if scores[i] >= threshold and all(iou(boxes[i], boxes[k]) <= 0.3 for k in kept):
             kept.append(i)
     for i in kept:
         print("{%.7f, %s}," % (scores[i], ", ".join("%.4f" % v for v in boxes[i] * size)))

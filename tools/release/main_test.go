@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"image"
+	"image/png"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/mlc-go/mlc/internal/corpus"
@@ -52,7 +55,9 @@ func TestRelease(t *testing.T) {
 	}
 	bin := filepath.Join(dir, "root", "mnist")
 	write("root/in.pb", set.in)
-	build := exec.Command(mlc, "build", write("mnist.onnx", model), "--target", "linux/arm64", "--emit", "exe", "-o", bin)
+	write("root/p.png", digit(t))
+	onnx, desc := write("mnist.onnx", model), write("task.json", []byte(`{"classify": {}}`))
+	build := exec.Command(mlc, "build", onnx, "--task", desc, "--target", "linux/arm64", "--emit", "exe", "-o", bin)
 	build.Env = []string{"PATH=", "TMPDIR=" + dir} // and no cache
 	run(build)
 	st, err := os.Stat(bin)
@@ -63,7 +68,7 @@ func TestRelease(t *testing.T) {
 	if st.Size() > mostMNIST {
 		t.Errorf("it has %d bytes, want at most %d", st.Size(), mostMNIST)
 	}
-	args := []string{"/mnist", "/in.pb", "-o", "/y.npy"}
+	args := []string{}
 	if runtime.GOARCH != "arm64" {
 		qemu, err := exec.LookPath("qemu-aarch64-static")
 		if err != nil {
@@ -74,14 +79,27 @@ func TestRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		write("root/qemu", b)
-		args = append([]string{"/qemu"}, args...)
+		args = append(args, "/qemu")
 	}
 	if os.Geteuid() != 0 {
 		args = append([]string{"unshare", "--map-root-user", "chroot", filepath.Join(dir, "root")}, args...)
 	} else {
 		args = append([]string{"chroot", filepath.Join(dir, "root")}, args...)
 	}
-	run(exec.Command(args[0], args[1:]...))
+	args = append(args, "/mnist")
+	run(exec.Command(args[0], append(args[1:], "/in.pb", "-o", "/y.npy")...))
+	lines := func(c *exec.Cmd) string {
+		t.Helper()
+		var out bytes.Buffer
+		c.Stdout = &out
+		run(c)
+		_, rest, _ := strings.Cut(out.String(), "\n") // the first names the file
+		return rest
+	}
+	seen, want := lines(exec.Command(args[0], append(args[1:], "/p.png")...)), lines(exec.Command(mlc, "run", onnx, "--task", desc, filepath.Join(dir, "root", "p.png")))
+	if a, b := strings.Fields(seen), strings.Fields(want); len(a) != 10 || a[0] != b[0] {
+		t.Errorf("of a picture the program says\n%s and mlc run\n%s", seen, want)
+	}
 	f, err := os.Open(filepath.Join(dir, "root", "y.npy"))
 	if err != nil {
 		t.Fatal(err)
@@ -91,20 +109,34 @@ func TestRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, want, err := tensor.DecodePB(set.out, tensor.Type{})
+	_, recorded, err := tensor.DecodePB(set.out, tensor.Type{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tensor.Custom(1e-4, 1e-4).Compare(tensor.V(have), want); err != nil {
+	if err := tensor.Custom(1e-4, 1e-4).Compare(tensor.V(have), recorded); err != nil {
 		t.Error(err)
 	}
 }
 
-// recorded is one input and output.
-type recorded struct{ in, out []byte }
+// digit is a picture of something like a 1.
+func digit(t *testing.T) []byte {
+	t.Helper()
+	p := image.NewGray(image.Rect(0, 0, 28, 28))
+	for y := 4; y < 24; y++ {
+		p.Pix[28*y+13], p.Pix[28*y+14] = 255, 200
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, p); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// vectors are one input and output.
+type vectors struct{ in, out []byte }
 
 // mnist is the model of the corpus with its recorded set.
-func mnist(t *testing.T) (model []byte, set recorded) {
+func mnist(t *testing.T) (model []byte, set vectors) {
 	t.Helper()
 	c := corpus.Cases(t, "mnist-cntk-8")["mnist-cntk-8"]
 	read := func(name string) []byte {
@@ -114,5 +146,5 @@ func mnist(t *testing.T) (model []byte, set recorded) {
 		}
 		return b
 	}
-	return read(path.Base(c.Model)), recorded{read("test_data_set_0/input_0.pb"), read("test_data_set_0/output_0.pb")}
+	return read(path.Base(c.Model)), vectors{read("test_data_set_0/input_0.pb"), read("test_data_set_0/output_0.pb")}
 }

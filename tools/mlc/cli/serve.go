@@ -32,7 +32,7 @@ func (a *app) serve() *cobra.Command {
 	s := c.Flags()
 	s.StringVar(&addr, "http", ":8080", "`address` to listen on; port 0 is any free one, which is printed")
 	s.Int64Var(&o.MaxBody, "max-body", serve.DefaultMaxBody, "`bytes` that a request's body may have")
-	s.IntVar(&o.MaxElems, "max-elems", serve.DefaultMaxElems, "`elements` that all inputs of a request may have")
+	s.IntVar(&o.MaxElems, "max-elems", serve.DefaultMaxElems, "`elements` that all inputs of a request may have, or pixels that a picture may have")
 	s.IntVar(&o.Concurrency, "concurrency", 0, "`requests` that run at once; 0 for one per CPU")
 	s.IntVar(&o.Queue, "queue", serve.DefaultQueue, "`requests` that may wait beyond those; more are answered with 503")
 	s.IntVar(&o.Threads, "threads", 1, "`threads` of each run")
