@@ -18,6 +18,5 @@ var generators = map[string]generator{
 
 	copy.OpTranspose: transpose, copy.OpConcat: concat, copy.OpSlice: slice, copy.OpPad: pad, "ref.Pad": pad,
 	"ref.Gather": gather, "ref.Where": where, "ref.Expand": expand, "ref.Tile": tiled, "ref.Split": split,
-	"ref.DepthToSpace": depthToSpace, "ref.SpaceToDepth": spaceToDepth, "ref.Resize": resize,
-	"ref.Shape": shapeOf, "ref.ConstantOfShape": constantOfShape, "ref.Cast": cast,
+	"ref.Resize": resize, "ref.Shape": shapeOf, "ref.ConstantOfShape": constantOfShape, "ref.Cast": cast,
 }

@@ -174,35 +174,3 @@ func split(o *op) (bool, error) {
 	}
 	return true, nil
 }
-
-// depthToSpace and spaceToDepth are transposes between squares of a side and
-// channels.
-func depthToSpace(o *op) (bool, error) {
-	x, y := o.input(0).Dims, o.output(0).Dims
-	b := shape.Int(int64(o.attrs().Int("blocksize")))
-	if !o.moves(0, 0) || len(x) != 4 || len(y) != 4 {
-		return false, nil
-	}
-	if !x[1].Equal(y[1].Mul(b).Mul(b)) || !y[2].Equal(x[2].Mul(b)) || !y[3].Equal(x[3].Mul(b)) {
-		return false, nil
-	}
-	if o.attrs().Str("mode") == "CRD" {
-		o.permute([]shape.Dim{x[0], y[1], b, b, x[2], x[3]}, []int{0, 1, 4, 2, 5, 3})
-	} else {
-		o.permute([]shape.Dim{x[0], b, b, y[1], x[2], x[3]}, []int{0, 3, 4, 1, 5, 2})
-	}
-	return true, nil
-}
-
-func spaceToDepth(o *op) (bool, error) {
-	x, y := o.input(0).Dims, o.output(0).Dims
-	b := shape.Int(int64(o.attrs().Int("blocksize")))
-	if !o.moves(0, 0) || len(x) != 4 || len(y) != 4 {
-		return false, nil
-	}
-	if !y[1].Equal(x[1].Mul(b).Mul(b)) || !x[2].Equal(y[2].Mul(b)) || !x[3].Equal(y[3].Mul(b)) {
-		return false, nil
-	}
-	o.permute([]shape.Dim{x[0], x[1], y[2], b, y[3], b}, []int{0, 3, 5, 1, 2, 4})
-	return true, nil
-}

@@ -102,13 +102,6 @@ func transpose(o *op) (bool, error) {
 	if !o.moves(0, 0) {
 		return false, nil
 	}
-	o.permute(x, perm)
-	return true, nil
-}
-
-// permute moves operand 0, seen as an array of extents x, so that axis perm[i]
-// becomes axis i.
-func (o *op) permute(x []shape.Dim, perm []int) {
 	dims, perm := mergeAxes(x, perm)
 	last := len(dims) - 1
 	if last < 0 {
@@ -116,7 +109,7 @@ func (o *op) permute(x []shape.Dim, perm []int) {
 	}
 	if far := perm[last]; far != last && o.elem(0) <= 8 && wide(dims[last]) && wide(dims[far]) {
 		o.transposeTiles(dims, perm)
-		return
+		return true, nil
 	}
 	u := units{o.elem(0), 1}
 	if perm[last] == last {
@@ -135,6 +128,7 @@ func (o *op) permute(x []shape.Dim, perm []int) {
 		}
 		u.move(k.store(0).At(i, u.bytes), k.load(0).At(ptx.Linear(at, steps), u.bytes))
 	})
+	return true, nil
 }
 
 // wide says whether tiles of an axis of extent d are worth their while.
@@ -246,14 +240,15 @@ func (o *op) transposeTiles(dims []shape.Dim, perm []int) {
 	k.launch([]shape.Dim{shape.Prod(order)}, []int{1}, []int{threads})
 }
 
-// concatChunk is how many operands one kernel of concat reads.
-const concatChunk = 32
+// maxConcat is how many operands a kernel of concat reads at most: a device takes
+// parameters of 4 KiB.
+const maxConcat = 256
 
-// concat joins operands along an axis; a kernel reads some of them.
+// concat joins operands along an axis.
 func concat(o *op) (bool, error) {
 	y := o.output(0).Dims
 	axis := o.attrs().Int("axis")
-	if axis < -len(y) || axis >= len(y) || o.elem(0) == 0 {
+	if axis < -len(y) || axis >= len(y) || o.elem(0) == 0 || len(o.in.In) > maxConcat {
 		return false, nil
 	}
 	axis = (axis + len(y)) % len(y)
@@ -277,46 +272,22 @@ func concat(o *op) (bool, error) {
 		return false, nil
 	}
 	u := together(o.elem(0), lens...)
-	before := shape.Int(0)
-	for first := 0; first < len(lens); first += concatChunk {
-		part := lens[first:min(first+concatChunk, len(lens))]
-		o.concatPart(u, first, part, shape.Prod(y[:axis]), before, total)
-		for _, d := range part {
-			before = before.Add(d)
-		}
-	}
-	return true, nil
-}
-
-// concatPart copies operands first and on, which have lens elements in each of
-// outer rows, behind those before in rows of total elements.
-func (o *op) concatPart(u units, first int, lens []shape.Dim, outer, before, total shape.Dim) {
-	width := shape.Int(0)
-	ends := make([]shape.Dim, len(lens))
+	ends := []shape.Dim{shape.Int(0)}
 	for i, d := range lens {
-		width = width.Add(u.of(d))
-		ends[i] = width
+		ends = append(ends, ends[i].Add(u.of(d)))
 	}
 	k := o.kernel("concat")
-	k.bounded(o.output(0).Dims)
-	k.each([]shape.Dim{outer, width}, func(_ ptx.U32, at []ptx.U32) {
-		to := k.store(0).At(at[0].MulAdd(k.extent(u.of(total)), at[1].Add(k.extent(u.of(before)))), u.bytes)
-		var from func(i int)
-		from = func(i int) {
-			begin := shape.Int(0)
-			if i > 0 {
-				begin = ends[i-1]
-			}
-			one := func() {
-				e := at[0].MulAdd(k.extent(u.of(lens[i])), at[1].Sub(k.extent(begin)))
-				u.move(to, k.load(first+i).At(e, u.bytes))
-			}
-			if i == len(lens)-1 {
-				one()
+	k.each([]shape.Dim{shape.Prod(y[:axis]), u.of(total)}, func(i ptx.U32, at []ptx.U32) {
+		var from func(lo, hi int) // one of operands lo to hi-1
+		from = func(lo, hi int) {
+			if mid := (lo + hi) / 2; mid > lo {
+				k.IfElse(at[1].Lt(k.extent(ends[mid])), func() { from(lo, mid) }, func() { from(mid, hi) })
 				return
 			}
-			k.IfElse(at[1].Lt(k.extent(ends[i])), one, func() { from(i + 1) })
+			e := at[0].MulAdd(k.extent(u.of(lens[lo])), at[1].Sub(k.extent(ends[lo])))
+			u.move(k.store(0).At(i, u.bytes), k.load(lo).At(e, u.bytes))
 		}
-		from(0)
+		from(0, len(lens))
 	})
+	return true, nil
 }

@@ -67,9 +67,9 @@ func (o *op) pool(name string, start float32, two func(a, b ptx.F32) ptx.F32, fi
 		}
 		v := k.VarF32(ptx.F(start))
 		k.taps(axes, first, ptx.I(0), ptx.Bool(true), func(e ptx.U32, there ptx.Pred) {
-			k.If(there, func() { v.Set(two(v.F32, k.load(0).At(base.Add(e), 4).LdF32())) })
+			k.If(there, func() { v.Set(two(v.Get(), k.load(0).At(base.Add(e), 4).LdF32())) })
 		})
-		r := v.F32
+		r := v.Get()
 		if finish != nil {
 			r = finish(axes, first, r)
 		}

@@ -142,7 +142,7 @@ func (o *op) sample(axes [][][]kref.Tap, nearest bool) {
 			}
 		}
 		walk(0, ptx.I(0), ptx.F(1))
-		storeFloat(k.store(0), i, y.DType, sum.F32)
+		storeFloat(k.store(0), i, y.DType, sum.Get())
 	})
 }
 

@@ -70,16 +70,16 @@ func teamSize(n, count shape.Dim, beside bool) int {
 func (t *team) fold(n ptx.U32, start float32, f func(a, b ptx.F32) ptx.F32, value func(j ptx.U32) ptx.F32) ptx.F32 {
 	k, total := t.k, t.k.VarF32(ptx.F(start))
 	if v, ok := n.Known(); ok && int(v) <= t.size*serie {
-		k.For(t.me, n, ptx.I(t.size), func(j ptx.U32) { total.Set(f(total.F32, value(j))) })
-		return t.combine(total.F32, f)
+		k.For(t.me, n, ptx.I(t.size), func(j ptx.U32) { total.Set(f(total.Get(), value(j))) })
+		return t.combine(total.Get(), f)
 	}
 	span := ptx.I(t.size * serie)
 	k.For(ptx.I(0), n, span, func(first ptx.U32) {
 		part := k.VarF32(ptx.F(start))
-		k.For(first.Add(t.me), n.Min(first.Add(span)), ptx.I(t.size), func(j ptx.U32) { part.Set(f(part.F32, value(j))) })
-		total.Set(f(total.F32, part.F32))
+		k.For(first.Add(t.me), n.Min(first.Add(span)), ptx.I(t.size), func(j ptx.U32) { part.Set(f(part.Get(), value(j))) })
+		total.Set(f(total.Get(), part.Get()))
 	})
-	return t.combine(total.F32, f)
+	return t.combine(total.Get(), f)
 }
 
 // combine gives every thread the values of all by f.
