@@ -24,6 +24,7 @@ import (
 	"github.com/mlc-go/mlc/passes/pass"
 	"github.com/mlc-go/mlc/passes/rewrite"
 	"github.com/mlc-go/mlc/runtime/artifact"
+	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
 	"github.com/mlc-go/mlc/runtime/plan"
@@ -58,6 +59,7 @@ type Options struct {
 	Ops        *ir.OpSet    // nil: the built-in table
 	Kernels    *kernel.Set  // nil: all kernels
 	ExtraPass  []pass.Pass  // passes that Passes may name
+	Device     exec.Device  // runs what is compiled for a device, in engines and executors
 	Log        *slog.Logger // nil: nothing
 	OnRemark   func(rewrite.Remark)
 	OnProgress func(stage string) // before each stage

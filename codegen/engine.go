@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mlc-go/mlc/codegen/conform"
 	"github.com/mlc-go/mlc/ir"
@@ -90,6 +91,9 @@ func (e cpuEngine) Load(ctx context.Context, c *conform.Case) (conform.Runner, e
 	if e.o.Kernels != nil {
 		opts = append(opts, runtime.WithKernels(e.o.Kernels))
 	}
+	if e.o.Device != nil {
+		opts = append(opts, runtime.WithDevice(e.o.Device))
+	}
 	m, err := runtime.Decode(b, opts...)
 	if err != nil {
 		return nil, err
@@ -145,6 +149,5 @@ func (r *sessionRunner) Run(ctx context.Context, in []tensor.Value) ([]tensor.Va
 }
 
 func (r *sessionRunner) Close() error {
-	r.s.Close()
-	return r.m.Close()
+	return errors.Join(r.s.Close(), r.m.Close())
 }

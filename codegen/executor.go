@@ -38,7 +38,7 @@ func (e *executor) Compile(ctx context.Context, m *ir.Module) (ir.Exec, error) {
 	if p := a.program; p.Arch != goruntime.GOARCH && p.Arch != "generic" {
 		return nil, diag.New(diag.Usage, "target %s cannot run here", p.Target)
 	}
-	x, err := exec.New(a.program, o.Kernels, e.feats())
+	x, err := exec.NewOn(a.program, o.Kernels, e.feats(), o.Device)
 	if err != nil {
 		return nil, err
 	}

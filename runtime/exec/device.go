@@ -25,6 +25,12 @@ type Device interface {
 	Queue() (Queue, error)
 }
 
+// Scatterer is a Device that may want each buffer of a program to have memory of
+// its own: slower, but nothing can hide between two buffers.
+type Scatterer interface {
+	Scatter() bool
+}
+
 // Code is loaded code.
 type Code interface {
 	// Kernel finds a kernel by name.
@@ -57,6 +63,7 @@ type deviceModel struct {
 	kernels map[string]Kernel
 	consts  []uint64 // address by constant, 0: not there
 	free    []uint64
+	scatter bool
 }
 
 // onDevice loads p's code and the constants that launches read.
@@ -65,6 +72,9 @@ func (m *Model) onDevice(dev Device) error {
 		return &diag.Error{Kind: diag.Unsupported, Port: "device", Have: "none", Want: "one for " + m.prog.Target + " (an mlc built with -tags cuda has it, or --engine ptxsim)"}
 	}
 	d := &deviceModel{dev: dev, kernels: map[string]Kernel{}, consts: make([]uint64, len(m.prog.Consts))}
+	if x, ok := dev.(Scatterer); ok {
+		d.scatter = x.Scatter()
+	}
 	m.device = d
 	if err := d.load(m); err != nil {
 		d.close()
@@ -130,6 +140,7 @@ type deviceSession struct {
 	queue Queue
 	arena uint64
 	size  int
+	own   []uint64 // of bindings whose buffers are scattered
 }
 
 // deviceArena gives the session at least size bytes on the device.
@@ -140,7 +151,7 @@ func (s *Session) deviceArena(size int) (grown bool, err error) {
 			return false, err
 		}
 	}
-	if size <= s.device.size {
+	if size <= s.device.size || d.scatter {
 		return false, nil
 	}
 	addr, err := d.dev.Alloc(size)
@@ -164,7 +175,10 @@ func (s *Session) closeDevice() error {
 	}
 	err := errors.Join(s.device.queue.Wait(context.Background()), s.device.queue.Close())
 	if s.device.arena != 0 {
-		err = errors.Join(err, s.m.device.dev.Free(s.device.arena))
+		s.device.own = append(s.device.own, s.device.arena)
+	}
+	for _, a := range s.device.own {
+		err = errors.Join(err, s.m.device.dev.Free(a))
 	}
 	s.device = deviceSession{}
 	return err
@@ -254,6 +268,11 @@ func (s *Session) cross(fr *frame, from, to plan.SlotID) error {
 func (s *Session) addresses(b *binding, fr *frame) error {
 	fn := fr.fn
 	fr.addr = make([]uint64, len(fn.Slots))
+	if s.m.device.scatter {
+		if err := s.scatter(fr); err != nil {
+			return err
+		}
+	}
 	for i := range fn.Slots {
 		sl := &fn.Slots[i]
 		if sl.Space != plan.Device {
@@ -266,8 +285,31 @@ func (s *Session) addresses(b *binding, fr *frame) error {
 				return diag.New(diag.Shape, "value %q: %v of the elements of %v", sl.Name, fr.place.Dims[i], shape.Format(root.Type.Dims))
 			}
 		default:
-			fr.addr[i] = s.device.arena + uint64(fr.dbase+fr.place.Offset[i])
+			if s.m.device.scatter {
+				fr.addr[i] = fr.addr[fn.Root(plan.SlotID(i))]
+			} else {
+				fr.addr[i] = s.device.arena + uint64(fr.dbase+fr.place.Offset[i])
+			}
 		}
+	}
+	return nil
+}
+
+// scatter gives every buffer memory of its own, which the session keeps to its
+// end.
+func (s *Session) scatter(fr *frame) error {
+	for i := range fr.fn.Slots {
+		sl := &fr.fn.Slots[i]
+		if sl.Space != plan.Device || sl.Kind != plan.Buf || sl.Alias != plan.None {
+			continue
+		}
+		n, _ := tensor.Count(fr.place.Dims[i])
+		addr, err := s.m.device.dev.Alloc(max(1, sl.Type.DType.Bytes(n)))
+		if err != nil {
+			return err
+		}
+		fr.addr[i] = addr
+		s.device.own = append(s.device.own, addr)
 	}
 	return nil
 }

@@ -171,7 +171,7 @@ func (a *app) benchBuild(c *cobra.Command, path string, p *pipeline, f *benchFla
 			return nil, err
 		}
 		b.size, b.pipeline = st.Size(), ""
-		b.model, err = runtime.Open(path, runtime.WithKernels(a.reg.Kernels))
+		b.model, err = runtime.Open(path, a.open()...)
 		b.load = ms(time.Since(t0))
 		return b, err
 	}
@@ -188,7 +188,7 @@ func (a *app) benchBuild(c *cobra.Command, path string, p *pipeline, f *benchFla
 		return nil, err
 	}
 	b.size = int64(len(b.bytes))
-	b.model, err = runtime.Decode(b.bytes, runtime.WithKernels(a.reg.Kernels))
+	b.model, err = runtime.Decode(b.bytes, a.open()...)
 	b.load = ms(time.Since(t0))
 	return b, err
 }
@@ -203,7 +203,7 @@ type benchSubject struct {
 	own      *runtime.Model // the sessions' model where it is not b's
 	in       []tensor.Value
 	threads  int
-	kernels  runtime.Option
+	opening  []runtime.Option
 	sessions []*runtime.Session
 }
 
@@ -212,7 +212,7 @@ const maxMoved = 64 << 20
 
 // benchSubject makes the sessions and runs each once.
 func (a *app) benchSubject(ctx context.Context, b *benchBuild, batch int, data *benchData, f *benchFlags) (*benchSubject, error) {
-	x := &benchSubject{b: b, threads: f.threads, kernels: runtime.WithKernels(a.reg.Kernels), benchResult: benchResult{
+	x := &benchSubject{b: b, threads: f.threads, opening: a.open(), benchResult: benchResult{
 		Model: b.path, Pipeline: b.pipeline, Spec: b.spec, Threads: f.threads, Batch: batch, Concurrency: f.concurrency,
 		Load: b.load, Artifact: b.size, Consts: programStats(b.model.Artifact().Program, a.reg.Kernels).consts,
 	}}
@@ -321,7 +321,7 @@ func (x *benchSubject) renew(context.Context) error {
 	m := x.b.model
 	if x.b.bytes != nil && len(x.b.bytes) <= maxMoved {
 		var err error
-		if m, err = runtime.Decode(slices.Clone(x.b.bytes), x.kernels); err != nil {
+		if m, err = runtime.Decode(slices.Clone(x.b.bytes), x.opening...); err != nil {
 			return err
 		}
 		x.own = m

@@ -3,6 +3,7 @@ package cli
 import (
 	"sync"
 
+	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/backend/target"
 	"github.com/mlc-go/mlc/runtime"
 	"github.com/mlc-go/mlc/runtime/cuda"
@@ -17,10 +18,13 @@ const (
 	engineSim  = "ptxsim"
 )
 
+// engineHelp describes them.
+const engineHelp = "cpu compiles and runs as an application would, cuda the same on a GPU, ptxsim the same in an interpreter that checks the kernels"
+
 // deviceFor is where an engine runs what is compiled for a device.
 func (a *app) deviceFor(engine string) exec.Device {
 	if engine == engineSim {
-		return newSim()
+		return ptxsim.NewDevice(ptxsim.Checks{})
 	}
 	return &lazyCUDA{}
 }
@@ -29,7 +33,7 @@ func (a *app) deviceFor(engine string) exec.Device {
 // run that.
 func onEngine(engine, t string, given bool) (string, error) {
 	if engine != engineCUDA && engine != engineSim {
-		return t, nil
+		return t, nil // cpu runs what is compiled for a GPU there
 	}
 	if !given {
 		return target.CUDA, nil
@@ -67,6 +71,6 @@ func (l *lazyCUDA) Load(code []byte) (exec.Code, error) {
 }
 
 // What follows is called only after Load.
-func (l *lazyCUDA) Alloc(n int) (uint64, error)  { return l.d.Alloc(n) }
-func (l *lazyCUDA) Free(addr uint64) error       { return l.d.Free(addr) }
-func (l *lazyCUDA) Queue() (exec.Queue, error)   { return l.d.Queue() }
+func (l *lazyCUDA) Alloc(n int) (uint64, error) { return l.d.Alloc(n) }
+func (l *lazyCUDA) Free(addr uint64) error      { return l.d.Free(addr) }
+func (l *lazyCUDA) Queue() (exec.Queue, error)  { return l.d.Queue() }

@@ -22,7 +22,7 @@ const maxInputBytes = 4 << 30
 // loadModel opens an artifact, or compiles a model on the fly.
 func (a *app) loadModel(ctx context.Context, path string, o codegen.Options) (*runtime.Model, error) {
 	if isArtifactFile(path) {
-		return runtime.Open(path, runtime.WithKernels(a.reg.Kernels))
+		return runtime.Open(path, a.open()...)
 	}
 	src, err := a.source(path)
 	if err != nil {
@@ -42,7 +42,7 @@ func (a *app) compiled(ctx context.Context, src codegen.Source, o codegen.Option
 	if err != nil {
 		return nil, err
 	}
-	return runtime.Decode(b, runtime.WithKernels(a.reg.Kernels))
+	return runtime.Decode(b, a.open()...)
 }
 
 // concrete is extents for a value that is to be made. Error: among others, that

@@ -20,6 +20,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/passes/pass"
+	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
 )
@@ -40,8 +41,9 @@ type app struct {
 	json     bool
 	quiet    bool
 	verbose  bool
-	failed   bool   // a comparison or threshold failed: exit 1
-	kept     string // what an interrupted command has kept, for its last line
+	failed   bool        // a comparison or threshold failed: exit 1
+	device   exec.Device // where programs with code for one run; nil: the GPU, opened when it is needed
+	kept     string      // what an interrupted command has kept, for its last line
 }
 
 // exitInterrupted is the exit code after Ctrl-C.

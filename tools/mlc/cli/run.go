@@ -25,7 +25,7 @@ func (a *app) run() *cobra.Command {
 	var random bool
 	var seed uint64
 	var threads, top int
-	var outDir, format, save, taskFile string
+	var outDir, format, save, taskFile, engine string
 	c := &cobra.Command{
 		Use:   "run MODEL [PICTURE... | -i NAME=FILE|VALUE | -i DIR ...]",
 		Short: "Run a model or artifact on inputs and print or write its outputs, or on pictures and print what they show",
@@ -42,6 +42,7 @@ func (a *app) run() *cobra.Command {
 	s.StringVar(&outDir, "out-dir", "", "write each output to `DIR`")
 	s.StringVar(&format, "out-format", "npy", "npy (NAME.npy) or pb (output_N.pb in graph order)")
 	registerTask(c, &taskFile)
+	s.StringVar(&engine, "engine", engineCPU, "`engine`: "+engineHelp)
 	s.StringVar(&save, "save", "", "write the artifact to `FILE.mlc`, run it from there and end with its summary")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if threads < 1 {
@@ -54,12 +55,22 @@ func (a *app) run() *cobra.Command {
 		if len(pictures) > 0 && (len(ins) > 0 || random || outDir != "") {
 			return usage("%s: a picture beside -i, --random or --out-dir", pictures[0])
 		}
+		var err error
+		switch engine {
+		case engineCPU:
+		case engineCUDA, engineSim:
+			a.device = a.deviceFor(engine)
+			if f.target, err = onEngine(engine, f.target, c.Flags().Changed("target")); err != nil {
+				return err
+			}
+		default:
+			return usage("--engine=%s: unknown engine (have cpu, cuda, ptxsim)", engine)
+		}
 		o := a.options()
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
 		model := args[0]
-		var err error
 		if o.Task, err = readTask(taskFile); err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func (a *app) serve() *cobra.Command {
 func (a *app) servedModel(o codegen.Options) serve.Loader {
 	return func(ctx context.Context, path string) (*runtime.Model, error) {
 		if isArtifactFile(path) {
-			return serve.ReadArtifact(path, runtime.WithKernels(a.reg.Kernels))
+			return serve.ReadArtifact(path, a.open()...)
 		}
 		m, err := a.compileUnmapped(ctx, path, o)
 		var e *diag.Error

@@ -23,7 +23,7 @@ func (a *app) verify() *cobra.Command {
 	}
 	f.register(c, "2")
 	s := c.Flags()
-	s.StringVar(&engine, "engine", "cpu", "`engine`: cpu compiles and runs as an application would, ref interprets the imported model")
+	s.StringVar(&engine, "engine", "cpu", "`engine`: "+engineHelp+", ref interprets the imported model")
 	s.Float64Var(&rtol, "rtol", 1e-3, "relative `tolerance`")
 	s.Float64Var(&atol, "atol", 1e-5, "absolute `tolerance`")
 	s.StringVar(&tolFile, "tolerances", "", "`FILE.tsv` of case pattern, rtol, atol, reason")
@@ -31,20 +31,24 @@ func (a *app) verify() *cobra.Command {
 	s.IntVar(&threads, "threads", 1, "`threads` a run may use")
 	s.DurationVar(&timeout, "timeout", 0, "give up on a case after this `time`")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		var err error
+		if f.target, err = onEngine(engine, f.target, c.Flags().Changed("target")); err != nil {
+			return err
+		}
 		o := a.options()
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
 		co := conform.Options{Rtol: rtol, Atol: atol, Timeout: timeout}
 		switch engine {
-		case "cpu":
+		case engineCPU, engineCUDA, engineSim:
+			o.Device = a.deviceFor(engine)
 			co.Engine = codegen.CPU(o, threads)
-		case "ref":
+		case engineRef:
 			co.Engine = codegen.Reference(o)
 		default:
-			return usage("--engine=%s: unknown engine (have cpu, ref)", engine)
+			return usage("--engine=%s: unknown engine (have cpu, ref, cuda, ptxsim)", engine)
 		}
-		var err error
 		if co.Filter, err = pattern("-match", match); err != nil {
 			return err
 		}
