@@ -14,7 +14,8 @@ var generators = map[string]generator{
 	eltwise.OpF32: eltwiseF32,
 
 	reduce.OpF32: reduceF32, softmax.OpF32: softmaxF32, "ref.LogSoftmax": logSoftmax,
-	pooling.OpMax: maxPool, pooling.OpAvg: averagePool, pooling.OpGlobal: globalPool,
+	pooling.OpMax: maxPool, pooling.OpAvg: averagePool, pooling.OpGlobal: globalAverage,
+	"ref.MaxPool": maxPool, "ref.AveragePool": averagePool, "ref.GlobalMaxPool": globalMax,
 
 	copy.OpTranspose: transpose, copy.OpConcat: concat, copy.OpSlice: slice, copy.OpPad: pad, "ref.Pad": pad,
 	"ref.Gather": gather, "ref.Where": where, "ref.Expand": expand, "ref.Tile": tiled, "ref.Split": split,

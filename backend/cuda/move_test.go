@@ -48,11 +48,15 @@ var reductions = []graph{
 	{name: "softmax of one", dims: []int{0, 1}, body: softmax(1)},
 	{name: "softmax by warps", dims: []int{0, 3, 67}, body: softmax(-1)},
 	{name: "softmax by blocks", dims: []int{0, 1031}, body: softmax(1)},
+	{name: "softmax of many by warps", dims: []int{0, 33}, body: softmax(1), n: []int{4097}},
 	{name: "softmax of columns", dims: []int{0, 37, 5}, body: softmax(1)},
 	{name: "softmax of channels", dims: []int{0, 65, 37}, body: softmax(1), n: []int{3, 120}},
 	{name: "softmax of the batch", dims: []int{0, 5}, body: softmax(0)},
 	{name: "global average", dims: []int{0, 3, 13, 13}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return one(b.GlobalAveragePool(x))
+	}},
+	{name: "global maximum", dims: []int{0, 3, 13, 5}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return one(b.Op("GlobalMaxPool", nil, x))
 	}},
 	{name: "global average of one axis", dims: []int{0, 3, 5}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return one(b.GlobalAveragePool(x))
@@ -81,6 +85,7 @@ var poolings = []graph{
 	{name: "pool same upper", dims: []int{0, 2, 8, 9}, body: pools([]int64{3, 2}, build.Strides(2, 2), build.AutoPad("SAME_UPPER"))},
 	{name: "pool same lower", dims: []int{0, 2, 8, 9}, body: pools([]int64{4, 2}, build.Strides(1, 2), build.AutoPad("SAME_LOWER"))},
 	{name: "pool of one axis", dims: []int{0, 5, 31}, body: pools([]int64{5}, build.Strides(3), build.Pads(2, 1))},
+	{name: "pool of three axes", dims: []int{0, 2, 5, 6, 4}, body: pools([]int64{3, 2, 5}, build.Strides(2, 1, 1), build.Pads(1, 0, 2, 1, 1, 2))},
 	{name: "pool open", dims: []int{2, 3, 0, 6}, body: pools([]int64{3, 3}, build.Strides(2, 2), build.Pads(1, 1, 1, 1)), n: []int{1, 2, 9}},
 	{name: "pool open same", dims: []int{2, 3, 0, 6}, body: pools([]int64{3, 3}, build.Strides(2, 2), build.AutoPad("SAME_LOWER")), n: []int{1, 2, 9}},
 	{name: "pool open rounded up", dims: []int{2, 1, 0, 6}, body: pools([]int64{2, 2}, build.Strides(2, 2), build.CeilMode(1)), n: []int{2, 3, 9}},
@@ -147,7 +152,6 @@ var moves = []graph{
 	{name: "slice", dims: []int{0, 9, 8}, body: sliced([]int64{1, 5}, []int64{9, -9}, []int64{1, 2}, []int64{2, -1})},
 	{name: "slice of channels", dims: []int{0, 6, 4, 4}, body: sliced([]int64{2}, []int64{5}, []int64{1}, []int64{1})},
 	{name: "slice of an open axis", dims: []int{5, 0, 3}, body: sliced([]int64{-2, 1}, []int64{math.MaxInt64, 4}, []int64{1, 0}, []int64{1, 3}), lo: 2, n: []int{2, 3, 7}},
-	{name: "slice of nothing", dims: []int{0, 6}, body: sliced([]int64{4}, []int64{2}, []int64{1}, []int64{1})},
 	{name: "slice of one", dims: []int{0, 6}, body: sliced([]int64{-1}, []int64{100}, []int64{-1}, []int64{7})},
 	{name: "slice turned round", dt: dtype.I32, dims: []int{0, 6}, body: sliced([]int64{100}, []int64{-100}, []int64{1}, []int64{-1})},
 	{name: "pad", dims: []int{0, 3, 5, 6}, body: padded("constant", []int64{0, 0, 1, 2, 0, 0, 3, 0})},
@@ -258,4 +262,31 @@ func TestAssemble(t *testing.T) {
 	for _, g := range graphs() {
 		t.Run(g.name, func(t *testing.T) { g.assemble(t, *ptxas) })
 	}
+}
+
+// What is empty, and indices that nobody knows, are the host's.
+func TestMovesOnHost(t *testing.T) {
+	run(t, []kernelCase{
+		{name: "empty", host: []string{"slice", "transpose", "softmax.f32"}, exact: true, text: `func main(%x: f32[4,6], %z: f32[2000,0,2]) -> (%y: f32[4,6], %s: f32[4,0], %t: f32[2,2000,0], %u: f32[2000,0,2]) {
+	%y = Relu %x : f32[4,6]
+	%from = Constant {value_ints=[4]} : i64[1]
+	%to = Constant {value_ints=[2]} : i64[1]
+	%axis = Constant {value_ints=[1]} : i64[1]
+	%s = Slice %x, %from, %to, %axis : f32[4,0]
+	%t = Transpose %z {perm=[2,0,1]} : f32[2,2000,0]
+	%u = Softmax %z {axis=0} : f32[2000,0,2]
+	return %y, %s, %t, %u
+}
+`},
+		{name: "indices", host: []string{"ref.Gather"}, exact: true, inputs: func(i int, x *tensor.Tensor) {
+			for k := 0; i == 1 && k < x.Len(); k++ {
+				x.SetInt(k, int64(k*3%8-4))
+			}
+		}, text: `func main(%x: f32[4,6], %i: i64[5]) -> (%y: f32[5,6]) {
+	%a = Relu %x : f32[4,6]
+	%y = Gather %a, %i : f32[5,6]
+	return %y
+}
+`},
+	})
 }

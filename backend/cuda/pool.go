@@ -7,6 +7,7 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/runtime/plan"
 )
 
 // pooled is one spatial axis of a pool.
@@ -37,7 +38,7 @@ func (o *op) pool(name string, start float32, two func(a, b ptx.F32) ptx.F32, fi
 	x, y := o.input(0), o.output(0)
 	sizes := o.attrs().Ints("kernel_shape")
 	rank := x.Rank() - 2
-	if rank < 1 || rank > 3 || len(sizes) != rank || y.Rank() != x.Rank() || x.DType != dtype.F32 || y.DType != dtype.F32 || len(o.in.Out) != 1 {
+	if rank < 1 || rank > 3 || len(sizes) != rank || y.Rank() != x.Rank() || x.DType != dtype.F32 || y.DType != dtype.F32 || len(o.in.Out) > 1 && o.in.Out[1] != plan.None {
 		return false, nil
 	}
 	planes := shape.Prod(x.Dims[:2])

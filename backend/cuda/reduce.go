@@ -8,7 +8,7 @@ import (
 	"github.com/mlc-go/mlc/ir/shape"
 )
 
-// folds are the kinds of package reduce: what a fold begins with, how it goes on,
+// folds are the kinds of package reduce, and what pools do: what a fold begins with, how it goes on,
 // what is done to each value before and to the result after it.
 var folds = map[string]struct {
 	start  float32
@@ -18,6 +18,7 @@ var folds = map[string]struct {
 }{
 	"sum":       {two: ptx.F32.Add},
 	"mean":      {two: ptx.F32.Add, finish: ptx.F32.Div},
+	"maxnum":    {start: float32(math.Inf(-1)), two: ptx.F32.MaxNum},
 	"max":       {start: float32(math.Inf(-1)), two: ptx.F32.Max},
 	"min":       {start: float32(math.Inf(1)), two: ptx.F32.Min},
 	"prod":      {start: 1, two: ptx.F32.Mul},
@@ -49,9 +50,13 @@ func reduceF32(o *op) (bool, error) {
 	return o.reduce(o.attrs().Str("kind"), func(axis int) bool { return marks[axis] })
 }
 
-// globalPool is the mean over all axes from the third on.
-func globalPool(o *op) (bool, error) {
+// globalAverage and globalMax fold all axes from the third on; NaN is no maximum.
+func globalAverage(o *op) (bool, error) {
 	return o.reduce("mean", func(axis int) bool { return axis > 1 })
+}
+
+func globalMax(o *op) (bool, error) {
+	return o.reduce("maxnum", func(axis int) bool { return axis > 1 })
 }
 
 func (o *op) reduce(kind string, marked func(axis int) bool) (bool, error) {

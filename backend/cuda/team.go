@@ -57,7 +57,7 @@ func teamSize(n, count shape.Dim, beside bool) int {
 	switch {
 	case known && values <= warp, beside && many && (!known || values <= 1<<12):
 		return 1
-	case known && values <= 4*threads, !known && many:
+	case known && values <= threads, many && (!known || values <= 4*threads):
 		return warp
 	case known && values >= 1<<15 && !many:
 		return 4 * threads
