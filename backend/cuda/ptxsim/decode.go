@@ -127,6 +127,9 @@ func (d *decoder) source(o operand, t ptype, wider bool) int32 {
 		return d.b.literal32(uint32(v))
 	case opReg:
 		if s := specialOf(o.text); s != noSpecial {
+			if d.s.name != "mov" && d.s.name != "cvt" {
+				d.bad(o.tok, "special register %s: only mov and cvt read those", o.tok.show())
+			}
 			if !t.accepts(ptype{'u', 32}) {
 				d.bad(o.tok, "register %s: have type .u32, want %s", o.tok.show(), t)
 			}
@@ -170,6 +173,9 @@ func literal(o operand, t ptype) (uint64, bool) {
 // predicate is the index of a predicate that operand o reads, and whether it
 // is negated.
 func (d *decoder) predicate(o operand) (int32, bool) {
+	if o.kind == opInt && o.bits <= 1 {
+		return 0, o.bits == 0 // predicate 0 is true
+	}
 	r, _ := d.register(o, ptype{'p', 1}, false)
 	d.reads(classP, r.idx)
 	return r.idx, o.neg

@@ -203,9 +203,6 @@ func loadGlobal(w *warp, in *inst, m uint32) bool {
 		}
 		p := b.last
 		o := a - p.base
-		if p.init != nil && skip&UninitGlobal == 0 && !p.written(o, mo.size) {
-			return w.failAt(UninitMemory, in, l, a, "nobody wrote it")
-		}
 		if skip&GlobalRaces == 0 && !p.readOnly {
 			acc.at(l)
 			first := o >> unit
@@ -219,6 +216,9 @@ func loadGlobal(w *warp, in *inst, m uint32) bool {
 					return w.failAt(ReadOnly, in, l, a+i<<unit, "ld.global.nc of what the launch wrote")
 				}
 			}
+		}
+		if p.init != nil && skip&UninitGlobal == 0 && !p.written(o, mo.size) {
+			return w.failAt(UninitMemory, in, l, a, "nobody wrote it")
 		}
 		w.load(mo, p.data[o:o+uint64(mo.size)], l)
 	}

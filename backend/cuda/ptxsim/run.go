@@ -19,7 +19,7 @@ type Launch struct {
 
 // Stats counts what a launch did.
 type Stats struct {
-	Blocks       uint64
+	Blocks       uint64 // run to their end
 	Instructions uint64 // issued by warps
 	Lanes        uint64 // the same, times the lanes that ran
 }
@@ -106,7 +106,7 @@ func (m *Module) Run(ctx context.Context, mem *Memory, name string, l Launch, c 
 	if r.fault != nil {
 		return r.fault.wrap()
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil && r.stats.Blocks < r.blocks {
 		return &diag.Error{Kind: diag.Limit, Node: "kernel " + name, Err: err}
 	}
 	return nil
@@ -123,7 +123,9 @@ func (r *run) work() {
 			break
 		}
 		f := b.exec(n)
-		s.Blocks++
+		if f == nil && !b.stopped {
+			s.Blocks++
+		}
 		for i := range b.warps {
 			s.Instructions += b.warps[i].issued
 			s.Lanes += b.warps[i].lanes

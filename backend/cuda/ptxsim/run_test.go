@@ -13,11 +13,16 @@ import (
 
 func load(t testing.TB, file string) *ptxsim.Module {
 	t.Helper()
+	return parse(t, read(t, file))
+}
+
+func read(t testing.TB, file string) string {
+	t.Helper()
 	text, err := os.ReadFile("testdata/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(t, string(text))
+	return string(text)
 }
 
 func parse(t testing.TB, text string) *ptxsim.Module {
