@@ -3,6 +3,7 @@ package ptxsim
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/mlc-go/mlc/ir/diag"
 )
@@ -50,7 +51,11 @@ func (d *decoder) take(list ...string) string {
 func (d *decoder) must(list ...string) string {
 	m := d.take(list...)
 	if m == "" {
-		d.unsupported("%s wants one of %q behind what comes before", d.s.tok.text, list)
+		have := "no modifier"
+		if len(d.mods) > 0 {
+			have = "." + d.mods[0]
+		}
+		d.unsupported("%s: have %s, want .%s", d.s.tok.text, have, strings.Join(list, ", ."))
 	}
 	return m
 }

@@ -133,6 +133,7 @@ func (d *decoder) address(mo *memOp, o operand) {
 			return
 		}
 		e := operand{kind: opReg, tok: o.tok, text: o.text}
+		e.tok.text = o.text
 		if r, ok := d.b.reg(o.text); ok && mo.shared && r.typ.bits == 32 {
 			mo.base = d.source(e, ptype{'u', 32}, false)
 			d.reads(class32, mo.base)
