@@ -204,8 +204,8 @@ func newRun(m *Module, k *kernel, l Launch, c Checks) (*run, error) {
 		return nil, diag.New(diag.Limit, "grid %v of over 2^40 blocks", l.Grid)
 	}
 	r.blocks *= uint64(l.Grid[2])
-	if c.Skip&GlobalRaces == 0 && r.blocks*uint64(r.threads) >= maxThreadID {
-		return nil, diag.New(diag.Limit, "%d threads: races on global memory are found among at most %d", r.blocks*uint64(r.threads), maxThreadID-1)
+	if warps := r.blocks * uint64((r.threads+warpSize-1)/warpSize); c.Skip&GlobalRaces == 0 && warps >= maxThreadID/warpSize {
+		return nil, diag.New(diag.Limit, "%d warps: races on global memory are found among fewer than %d", warps, maxThreadID/warpSize)
 	}
 	if err := r.checkArgs(); err != nil {
 		return nil, err

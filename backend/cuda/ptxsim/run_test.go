@@ -113,27 +113,3 @@ func TestTiledProduct(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-func BenchmarkGEMM(b *testing.B) {
-	mod := load(b, "tiled.ptx")
-	for _, c := range []struct {
-		name string
-		ptxsim.Checks
-	}{
-		{"checked", ptxsim.Checks{Workers: 1}},
-		{"checked2", ptxsim.Checks{Workers: 2}},
-		{"unchecked", ptxsim.Checks{Workers: 1, Skip: ^ptxsim.Skip(0)}},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			var total ptxsim.Stats
-			for b.Loop() {
-				var s ptxsim.Stats
-				if err := product(b, mod, 128, c.Checks, &s); err != nil {
-					b.Fatal(err)
-				}
-				total.Lanes += s.Lanes
-			}
-			b.ReportMetric(float64(total.Lanes)/b.Elapsed().Seconds()/1e6, "Mlane/s")
-		})
-	}
-}
