@@ -196,6 +196,20 @@ A: bar.warp.sync 0xffff; B: ld.shared.u32 %r5, [%r4];`, setup{threads: 32}},
 		"mov.u32 %r4, -1; bar.warp.sync %r4;", setup{threads: 32}},
 	{"mma in a branch", ptxsim.Divergence, "mma.sync", "setp.lt.u32 %p0, %r0, 16; @%p0 bra L;" + mmaZero + "L: ret;", mmaZero, setup{threads: 32}},
 	{"mma of half a warp", ptxsim.Divergence, "mma.sync", "setp.lt.u32 %p0, %r0, 16; @%p0 ret;" + mmaZero, mmaZero, setup{threads: 64}},
+	{"ldmatrix of a row never written", ptxsim.UninitMemory, "ldmatrix", `shl.b32 %r4, %r0, 4; add.u32 %r4, %r2, %r4; setp.ne.u32 %p0, %r0, 6; @%p0 st.shared.v4.u32 [%r4], {%r0,%r0,%r0,%r0};
+bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r5}, [%r4];`, `shl.b32 %r4, %r0, 4; add.u32 %r4, %r2, %r4; setp.ne.u32 %p0, %r0, 8; @%p0 st.shared.v4.u32 [%r4], {%r0,%r0,%r0,%r0};
+bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r5}, [%r4];`, setup{threads: 32}},
+	{"ldmatrix without a barrier", ptxsim.SharedRace, "st.shared.u32", `shl.b32 %r4, %r0, 4; add.u32 %r4, %r2, %r4; st.shared.v4.u32 [%r4], {%r0,%r0,%r0,%r0};
+bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r5}, [%r4]; st.shared.u32 [%r3], %r0;`, `shl.b32 %r4, %r0, 4; add.u32 %r4, %r2, %r4; st.shared.v4.u32 [%r4], {%r0,%r0,%r0,%r0};
+bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r5}, [%r4]; bar.warp.sync -1; st.shared.u32 [%r3], %r0;`, setup{threads: 32}},
+	{"ldmatrix misaligned", ptxsim.Misaligned, "ldmatrix", "st.shared.u32 [%r3], %r0; bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r5}, [%r3];",
+		"st.shared.u32 [%r3], %r0; bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r5}, [sh];", setup{threads: 32}},
+	{"atomic and plain writes", ptxsim.GlobalRace, "global", "red.global.add.u32 [%rd0], 1; setp.eq.u32 %p0, %r0, 7; @%p0 st.global.u32 [%rd0], 1;",
+		"red.global.add.u32 [%rd0], 1; setp.eq.u32 %p0, %r0, 7; @%p0 st.global.u32 [%rd0+4], 1;", setup{threads: 64}},
+	{"atomic on shared, then a read", ptxsim.SharedRace, "ld.shared", "setp.eq.u32 %p0, %r0, 0; @%p0 st.shared.u32 [sh], 0; bar.sync 0; red.shared.add.u32 [sh], 1; ld.shared.u32 %r4, [sh];",
+		"setp.eq.u32 %p0, %r0, 0; @%p0 st.shared.u32 [sh], 0; bar.sync 0; red.shared.add.u32 [sh], 1; bar.sync 0; ld.shared.u32 %r4, [sh];", setup{threads: 64}},
+	{"atomic on constants", ptxsim.ReadOnly, "red.global", "red.global.add.f32 [%rd0], 0f3F800000;", "ld.global.f32 %f0, [%rd0];", setup{protect: true}},
+	{"atomic on what nobody wrote", ptxsim.UninitMemory, "atom.global", "atom.global.add.u32 %r4, [%rd0], 1;", "st.global.u32 [%rd0], 0; atom.global.add.u32 %r4, [%rd0], 1;", setup{uninit: true}},
 	{"endless loop", ptxsim.Endless, "",
 		"L: add.u32 %r4, %r0, 1; setp.ne.u32 %p0, %r4, 0; @%p0 bra L;", "L: add.u32 %r4, %r0, 1; setp.eq.u32 %p0, %r4, 0; @%p0 bra L;",
 		setup{checks: ptxsim.Checks{Budget: 100000}}},

@@ -253,6 +253,10 @@ func (d *decoder) decode() {
 		d.activemask()
 	case "mma":
 		d.mma()
+	case "ldmatrix":
+		d.ldmatrix()
+	case "atom", "red":
+		d.atom(n)
 	default:
 		d.unsupported("instruction %s", d.s.tok.show())
 	}

@@ -160,6 +160,100 @@ func TestMMA(t *testing.T) {
 	}
 }
 
+// TestLdmatrix numbers the elements of four matrices by matrix, row, column.
+func TestLdmatrix(t *testing.T) {
+	for _, trans := range []bool{false, true} {
+		mod := ".trans"
+		if !trans {
+			mod = ""
+		}
+		body := `shl.b32 %r4, %r0, 4; add.u32 %r4, %r2, %r4; cvt.u64.u32 %rd2, %r0; shl.b64 %rd2, %rd2, 4; add.u64 %rd2, %rd0, %rd2;
+ld.global.v4.u32 {%r5,%r6,%r7,%r8}, [%rd2]; st.shared.v4.u32 [%r4], {%r5,%r6,%r7,%r8}; bar.warp.sync -1;
+ldmatrix.sync.aligned.m8n8.x4` + mod + `.shared.b16 {%r5,%r6,%r7,%r8}, [%r4]; st.global.v4.u32 [%rd2+512], {%r5,%r6,%r7,%r8};`
+		mem := ptxsim.NewMemory()
+		p := mem.Alloc(1024)
+		buf, _ := mem.Bytes(p, 1024)
+		for i := range 256 { // row i/8, column i%8
+			binary.LittleEndian.PutUint16(buf[2*i:], uint16(i))
+		}
+		if err := parse(t, frame(body)).Run(context.Background(), mem, "k", ptxsim.Launch{Grid: [3]int{1, 1, 1}, Block: [3]int{32, 1, 1}, Args: []uint64{p, 0}}, ptxsim.Checks{}); err != nil {
+			t.Fatal(err)
+		}
+		for lane := range 32 {
+			for matrix := range 4 {
+				for half := range 2 {
+					row, col := lane/4, lane%4*2+half
+					if trans {
+						row, col = col, row
+					}
+					want := uint16(matrix*64 + row*8 + col)
+					if got := binary.LittleEndian.Uint16(buf[512+16*lane+4*matrix+2*half:]); got != want {
+						t.Fatalf("trans %v, lane %d, matrix %d, half %d: have %d, want %d", trans, lane, matrix, half, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestAtomics counts threads, and hands out each number once.
+func TestAtomics(t *testing.T) {
+	body := `atom.global.add.u32 %r4, [%rd0], 1; mul.wide.u32 %rd2, %r4, 4; add.u64 %rd2, %rd0, %rd2; st.global.u32 [%rd2+16], %r4;
+red.global.add.f32 [%rd0+4], 0f3F000000; mov.u64 %rd3, 3; red.global.add.u64 [%rd0+8], %rd3;`
+	mem := ptxsim.NewMemory()
+	p := mem.Alloc(16 + 4*120)
+	if err := parse(t, frame(body)).Run(context.Background(), mem, "k", ptxsim.Launch{Grid: [3]int{3, 1, 1}, Block: [3]int{40, 1, 1}, Args: []uint64{p, 0}}, ptxsim.Checks{}); err != nil {
+		t.Fatal(err)
+	}
+	buf, _ := mem.Bytes(p, 16+4*120)
+	if n := binary.LittleEndian.Uint32(buf); n != 120 {
+		t.Errorf("counted %d, want 120", n)
+	}
+	if n := math.Float32frombits(binary.LittleEndian.Uint32(buf[4:])); n != 60 {
+		t.Errorf("sum %v, want 60", n)
+	}
+	if n := binary.LittleEndian.Uint64(buf[8:]); n != 360 {
+		t.Errorf("sum %v, want 360", n)
+	}
+	for i := range uint32(120) {
+		if got := binary.LittleEndian.Uint32(buf[16+4*i:]); got != i {
+			t.Fatalf("number %d: have %d", i, got)
+		}
+	}
+}
+
+// TestUlp moves approximations, the same way each time and by no more than
+// asked for.
+func TestUlp(t *testing.T) {
+	mod := parse(t, frame("cvt.rn.f32.u32 %f0, %r0; mul.f32 %f0, %f0, 0.37; ex2.approx.f32 %f1, %f0; st.global.f32 [%rd1], %f1;"))
+	var out [3][]float32
+	for i, ulp := range []int{0, 2, 2} {
+		mem := ptxsim.NewMemory()
+		p := mem.Alloc(4 * 96)
+		if err := mod.Run(context.Background(), mem, "k", ptxsim.Launch{Grid: [3]int{1, 1, 1}, Block: [3]int{96, 1, 1}, Args: []uint64{p, 0}}, ptxsim.Checks{Ulp: ulp}); err != nil {
+			t.Fatal(err)
+		}
+		out[i] = getF32(t, mem, p, 96)
+	}
+	moved := 0
+	for i := range out[0] {
+		a, b := int(math.Float32bits(out[0][i])), int(math.Float32bits(out[1][i]))
+		if a != b {
+			moved++
+		}
+		if a-b > 2 || b-a > 2 || out[1][i] != out[2][i] {
+			t.Errorf("%d: %v, %v, %v", i, out[0][i], out[1][i], out[2][i])
+		}
+		exact := math.Exp2(float64(float32(i) * 0.37))
+		if math.Abs(float64(out[0][i])-exact) > exact*0x1p-24 {
+			t.Errorf("2^(%d*0.37): have %v, want %v", i, out[0][i], exact)
+		}
+	}
+	if moved < 30 {
+		t.Errorf("%d of 96 results moved", moved)
+	}
+}
+
 // TestWorkers runs one launch with different numbers of goroutines.
 func TestWorkers(t *testing.T) {
 	mod := load(t, "collatz.ptx")

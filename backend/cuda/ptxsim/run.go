@@ -35,6 +35,8 @@ const (
 	UninitShared      // shared memory then begins as zeros
 	UninitGlobal      // reads of allocations made by AllocUninit
 	UninitRegs        // registers then begin as zeros
+
+	Unchecked = SharedRaces | GlobalRaces | UninitShared | UninitGlobal | UninitRegs
 )
 
 // Checks says what Run looks for. The zero value looks for everything.
