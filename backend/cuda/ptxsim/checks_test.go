@@ -146,6 +146,11 @@ var checkCases = []struct {
 A: bar.warp.sync 0xffff; B: ld.shared.u32 %r5, [%r4];`,
 		`xor.b32 %r4, %r3, 32; st.shared.u32 [%r3], %r0; setp.lt.u32 %p0, %r0, 16; @%p0 bra A; bar.warp.sync 0xffff0000; bra B;
 A: bar.warp.sync 0xffff; B: ld.shared.u32 %r5, [%r4];`, setup{threads: 32}},
+	{"bar.warp.sync in two branches", ptxsim.SharedRace, "ld.shared",
+		`xor.b32 %r4, %r3, 64; st.shared.u32 [%r3], %r0; setp.lt.u32 %p0, %r0, 16; @%p0 bra A; bar.warp.sync -1; bra B;
+A: bar.warp.sync 0xffff; B: ld.shared.u32 %r5, [%r4];`,
+		`xor.b32 %r4, %r3, 64; st.shared.u32 [%r3], %r0; setp.lt.u32 %p0, %r0, 16; @%p0 bra A; bar.warp.sync -1; bra B;
+A: bar.warp.sync -1; B: ld.shared.u32 %r5, [%r4];`, setup{threads: 32}},
 	{"bar.warp.sync for another warp", ptxsim.SharedRace, ".shared",
 		"xor.b32 %r4, %r3, 128; st.shared.u32 [%r3], %r0; bar.warp.sync -1; ld.shared.u32 %r5, [%r4];",
 		"xor.b32 %r4, %r3, 64; st.shared.u32 [%r3], %r0; bar.warp.sync -1; ld.shared.u32 %r5, [%r4];", setup{threads: 64, checks: ptxsim.Checks{Skip: ptxsim.UninitShared}}},

@@ -108,3 +108,38 @@ func BenchmarkGEMM(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkVectorAdd is bound by global memory and its shadow.
+func BenchmarkVectorAdd(b *testing.B) {
+	const n = 1 << 18
+	mod := load(b, "vadd.ptx")
+	mem := ptxsim.NewMemory()
+	args := []uint64{mem.Alloc(4 * n), mem.Alloc(4 * n), mem.Alloc(4 * n), n}
+	var lanes float64
+	for b.Loop() {
+		var s ptxsim.Stats
+		if err := mod.Run(context.Background(), mem, "vadd", ptxsim.Launch{Grid: [3]int{n / 256, 1, 1}, Block: [3]int{256, 1, 1},
+			Args: args, Stats: &s}, ptxsim.Checks{Workers: 1}); err != nil {
+			b.Fatal(err)
+		}
+		lanes += float64(s.Lanes)
+	}
+	b.ReportMetric(lanes/b.Elapsed().Seconds()/1e6, "Mlane/s")
+}
+
+// BenchmarkLaunch is the cost of a launch that does next to nothing.
+func BenchmarkLaunch(b *testing.B) {
+	mod := load(b, "vadd.ptx")
+	mem := ptxsim.NewMemory()
+	for range 50 {
+		mem.Alloc(1 << 20)
+	}
+	args := []uint64{mem.Alloc(4), mem.Alloc(4), mem.Alloc(4), 1}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := mod.Run(context.Background(), mem, "vadd", ptxsim.Launch{Grid: [3]int{1, 1, 1}, Block: [3]int{256, 1, 1},
+			Args: args}, ptxsim.Checks{Workers: 1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

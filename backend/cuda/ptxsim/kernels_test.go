@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -65,6 +66,52 @@ func TestReduceMutations(t *testing.T) {
 		var f *ptxsim.Fault
 		if !errors.As(err, &f) || f.Class != m.class {
 			t.Errorf("%q for %q: have %v, want %v", m.to, m.from, err, m.class)
+		}
+	}
+}
+
+// TestEveryInstruction deletes each instruction of the tiled product and of the
+// reduction: what then runs without a fault must not give the right result.
+func TestEveryInstruction(t *testing.T) {
+	few := ptxsim.Checks{Budget: 50000}
+	for file, run := range map[string]func(*ptxsim.Module) error{
+		"tiled.ptx": func(m *ptxsim.Module) error { return product(t, m, 32, few, nil) },
+		"reduce.ptx": func(m *ptxsim.Module) error {
+			mem := ptxsim.NewMemory()
+			out := mem.AllocUninit(8)
+			err := m.Run(context.Background(), mem, "reduce", ptxsim.Launch{Grid: [3]int{2, 1, 1}, Block: [3]int{96, 1, 1},
+				Args: []uint64{putF32(mem, ramp(400, 3)), out, 200}}, few)
+			if err != nil {
+				return err
+			}
+			for b, got := range getF32(t, mem, out, 2) {
+				want := float32(0) // exact: eighths
+				for _, v := range ramp(400, 3)[200*b:][:200] {
+					want += v
+				}
+				if got != want {
+					return fmt.Errorf("block %d: have %v, want %v", b, got, want)
+				}
+			}
+			return nil
+		},
+	} {
+		lines := strings.Split(read(t, file), "\n")
+		deleted := 0
+		for i, l := range lines {
+			ins := strings.TrimSpace(l)
+			if !strings.Contains(ins, ";") || ins[0] == '.' || ins == "ret;" {
+				continue
+			}
+			lines[i] = ""
+			if err := run(parse(t, strings.Join(lines, "\n"))); err == nil {
+				t.Errorf("%s without line %d (%s) goes unnoticed", file, i+1, ins)
+			}
+			lines[i] = l
+			deleted++
+		}
+		if deleted < 40 {
+			t.Errorf("%s: %d instructions", file, deleted)
 		}
 	}
 }
