@@ -36,7 +36,7 @@ func (x *exporter) operand(n *ir.Node) (int, map[int]layout.Shuffle, error) {
 }
 
 func emitGemm(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opFullyConnected); err != nil {
 		return err
 	}
 	if n.Attrs.Bool("transA") {
@@ -73,7 +73,7 @@ func emitGemm(x *exporter, n *ir.Node) error {
 			return err
 		} else if beta != 1 {
 			s := x.like(left, "_beta", x.tensors[left].dims)
-			x.op(opMul, 1, binaryOptions(opMul, actNone), []int{left, x.floats("beta", []int{1}, float32(beta))}, s)
+			x.op(opMul, binaryOptions(opMul, actNone), []int{left, x.floats("beta", []int{1}, float32(beta))}, s)
 			left = s
 		}
 	}
@@ -88,7 +88,7 @@ func emitGemm(x *exporter, n *ir.Node) error {
 	if err := x.fullyConnected(p, actNone, prod); err != nil {
 		return err
 	}
-	x.op(opAdd, 1, binaryOptions(opAdd, actNone), []int{prod, left}, out)
+	x.op(opAdd, binaryOptions(opAdd, actNone), []int{prod, left}, out)
 	return nil
 }
 
@@ -126,7 +126,7 @@ func vectorOf(v *ir.Value, m int) ([]float32, bool) {
 }
 
 func emitMatMul(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opFullyConnected); err != nil {
 		return err
 	}
 	if p, err := x.product8(n, false); p != nil || err != nil {
@@ -213,11 +213,7 @@ func (x *exporter) dense8(p *product, err error) error {
 		return err
 	}
 	keep := len(x.tensors[out].dims) > 2
-	version := 4
-	if keep {
-		version = 5
-	}
-	x.op(opFullyConnected, version, fcOptions(keep, p.eight.act), []int{p.in, w, p.bias8}, out)
+	x.op(opFullyConnected, fcOptions(keep, p.eight.act), []int{p.in, w, p.bias8}, out)
 	return nil
 }
 
@@ -236,15 +232,12 @@ func (x *exporter) fullyConnected(p product, act, out int) error {
 	}
 	k := len(b) / 4 / max(p.m, 1)
 	w := x.constant(p.name, dtype.F32, []int{p.m, k}, b)
-	bias, version := -1, 6
+	bias := -1
 	keep := len(x.tensors[out].dims) > 2
 	if p.bias != nil {
-		bias, version = x.floats(p.name+"_bias", []int{p.m}, p.bias...), 1
-		if keep {
-			version = 5
-		}
+		bias = x.floats(p.name+"_bias", []int{p.m}, p.bias...)
 	}
-	x.op(opFullyConnected, version, fcOptions(keep, act), []int{p.in, w, bias}, out)
+	x.op(opFullyConnected, fcOptions(keep, act), []int{p.in, w, bias}, out)
 	return nil
 }
 
@@ -253,8 +246,8 @@ func (x *exporter) fullyConnected(p product, act, out int) error {
 func (x *exporter) batchMatMul(n *ir.Node) error {
 	ad, _ := layout.Extents(n.In[0])
 	bd, _ := layout.Extents(n.In[1])
-	if len(ad) < 2 || len(bd) < 2 || len(ad) > 5 || len(bd) > 5 {
-		return fmt.Errorf("factors of %d and %d axes (supported: 2 to 5)", len(ad), len(bd))
+	if len(ad) < 2 || len(bd) < 2 {
+		return fmt.Errorf("factors of %d and %d axes (supported: 2 or more)", len(ad), len(bd))
 	}
 	a, err := x.in(n, 0)
 	if err != nil {
@@ -268,7 +261,7 @@ func (x *exporter) batchMatMul(n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opBatchMatMul, 1, opts(101), []int{a, b}, out)
+	x.op(opBatchMatMul, opts(101), []int{a, b}, out)
 	return nil
 }
 

@@ -85,6 +85,10 @@ func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 	if err := x.emit(); err != nil {
 		return nil, err
 	}
+	x.sweep()
+	if err := x.obey(); err != nil {
+		return nil, err
+	}
 	b, err := x.file()
 	if err != nil {
 		return nil, err
@@ -200,6 +204,7 @@ func (x *exporter) fail(n *ir.Node, err error) {
 // emit writes parameters, nodes and results.
 func (x *exporter) emit() error {
 	for _, p := range x.f.Params {
+		x.port = fmt.Sprintf("input %q", p.Name)
 		id, err := x.enter(p)
 		if err != nil {
 			return diag.At(fmt.Sprintf("input %q", p.Name), "", diag.Unsupported, err)
@@ -231,6 +236,7 @@ func (x *exporter) emit() error {
 		seen[id] = true
 	}
 	for i, r := range x.f.Results {
+		x.port, x.made = fmt.Sprintf("output %q", r.Name), r.Value.Node
 		x.why = fmt.Sprintf("output %q is stored as the model has it", r.Name)
 		id, err := x.value(r.Value, x.a.Exit(i))
 		if err != nil {
@@ -250,7 +256,6 @@ func (x *exporter) emit() error {
 
 // file is the whole container.
 func (x *exporter) file() ([]byte, error) {
-	x.sweep()
 	total := 0
 	for _, b := range x.buffers {
 		total += len(b)

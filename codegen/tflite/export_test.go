@@ -422,7 +422,7 @@ func TestRefusals(t *testing.T) {
 		"more axes than the builtin takes": {`func main(%x: f32[1,1,1,1,1,1,2]) -> (%y: f32[2,1,1,1,1,1,2]) {
 	%y = Concat %x, %x {axis=0} : f32[2,1,1,1,1,1,2] !"cat"
 	return %y
-}`, `node "cat" (Concat): unsupported: 7 axes (supported: up to 6)`},
+}`, `node "cat" (Concat): unsupported: CONCATENATION of f32 with 7 axes (supported by ai-edge-litert 2.3.0: 1 to 6)`},
 		"more elements than int32 counts": {`func main(%x: f32[65536,1]) -> (%y: f32[65536,65536]) {
 	%s = const i64[2] [65536, 65536]
 	%y = Expand %x, %s : f32[65536,65536] !"wide"

@@ -38,6 +38,8 @@ type exporter struct {
 	done    map[*ir.Node]bool // written with another node
 	source  map[int]int       // tensor a RESHAPE was made of
 	node    *ir.Node          // being written
+	made    *ir.Node          // that makes the output being written
+	port    string            // the input or output being written
 	why     string            // reason of transposes outside nodes
 	moved   []Transpose
 	q8      map[*ir.Value]*quant // values that are bytes
@@ -61,9 +63,12 @@ type quant struct {
 }
 
 type oper struct {
-	index   int // of its code
+	code    code
+	index   int // of its code and version, once obey has been
 	in, out []int
 	opts    options
+	node    *ir.Node // that it is written for, nil at an input,
+	port    string   // which this names
 }
 
 type opcode struct {
@@ -144,14 +149,12 @@ func (x *exporter) like(id int, suffix string, dims []int) int {
 }
 
 // op writes one operator; outputs exist already.
-func (x *exporter) op(c code, version int, o options, in []int, out ...int) {
-	k := opcode{c, version}
-	i := slices.Index(x.codes, k)
-	if i < 0 {
-		i = len(x.codes)
-		x.codes = append(x.codes, k)
+func (x *exporter) op(c code, o options, in []int, out ...int) {
+	n := x.node
+	if n == nil {
+		n = x.made
 	}
-	x.ops = append(x.ops, oper{i, in, out, o})
+	x.ops = append(x.ops, oper{code: c, in: in, out: out, opts: o, node: n, port: x.port})
 }
 
 // buffer is the number of a payload; equal ones are kept once.
@@ -187,6 +190,19 @@ func (x *exporter) int32s(name string, dims []int, v ...int) int {
 		b = binary.LittleEndian.AppendUint32(b, uint32(int32(n)))
 	}
 	return x.constant(name, dtype.I32, dims, b)
+}
+
+// numbers is a constant of any element type.
+func (x *exporter) numbers(name string, d dtype.DType, dims []int, v ...float64) int {
+	t := tensor.New(d, dims...)
+	for i, f := range v {
+		if d.IsFloat() {
+			t.SetFloat(i, f)
+		} else {
+			t.SetInt(i, int64(f))
+		}
+	}
+	return x.constant(name, d, dims, t.Bytes())
 }
 
 // floats is a constant of float32.
@@ -226,7 +242,7 @@ func (x *exporter) value(v *ir.Value, o layout.Order) (int, error) {
 		if id, err = x.define(v); err != nil {
 			return 0, err
 		}
-		x.op(opDequantize, 2, opts(38), []int{in}, id)
+		x.op(opDequantize, opts(38), []int{in}, id)
 		ok = true
 	}
 	if !ok {
@@ -270,7 +286,7 @@ func (x *exporter) reshape(id int, dims []int) int {
 		return out
 	}
 	out := x.like(id, "_shape", dims)
-	x.op(opReshape, 1, reshapeOptions(dims), []int{id, x.ints("shape", dims...)}, out)
+	x.op(opReshape, reshapeOptions(dims), []int{id, x.ints("shape", dims...)}, out)
 	x.copies[key] = out
 	x.source[out] = id
 	return out
@@ -288,7 +304,7 @@ func (x *exporter) transpose(id int, perm []int, v *ir.Value) int {
 		dims[i] = t.dims[a]
 	}
 	out := x.like(id, "_"+strings.Trim(strings.ReplaceAll(fmt.Sprint(perm), " ", ""), "[]"), dims)
-	x.op(opTranspose, versionOf(t.dt, 1, 2), opts(26), []int{id, x.ints("perm", perm...)}, out)
+	x.op(opTranspose, opts(26), []int{id, x.ints("perm", perm...)}, out)
 	x.copies[key] = out
 	x.moved = append(x.moved, Transpose{Tensor: t.name, Dims: t.dims, Perm: perm, Reason: x.reason(v)})
 	return out
@@ -303,13 +319,6 @@ func (x *exporter) reason(v *ir.Value) string {
 		return fmt.Sprintf("input %q is stored as the model has it, %s %q reads it otherwise", v.Name, x.node.OpName(), x.node.Label())
 	}
 	return fmt.Sprintf("%s %q needs another order of axes than its operand is made in", x.node.OpName(), x.node.Label())
-}
-
-func versionOf(d dtype.DType, float, eight int) int {
-	if d == dtype.I8 {
-		return eight
-	}
-	return float
 }
 
 // payload is a constant, stored as o says.

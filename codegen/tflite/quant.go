@@ -85,7 +85,7 @@ func (x *exporter) enter(p *ir.Value) (int, error) {
 	t := x.tensors[id]
 	in := x.like(id, "_i8", t.dims)
 	t.dt, t.q = dtype.U8, t.q.unsigned()
-	x.op(opQuantize, 2, opts(89), []int{id}, in)
+	x.op(opQuantize, opts(89), []int{id}, in)
 	x.written[p] = in
 	return id, nil
 }
@@ -98,7 +98,7 @@ func (x *exporter) leave(v *ir.Value, id int) int {
 	}
 	out := x.like(id, "_u8", t.dims)
 	x.tensors[out].dt, x.tensors[out].q = dtype.U8, t.q.unsigned()
-	x.op(opQuantize, 2, opts(89), []int{id}, out)
+	x.op(opQuantize, opts(89), []int{id}, out)
 	return out
 }
 
@@ -334,16 +334,15 @@ func (x *exporter) bias8(v *ir.Value, m int, in float32, scale []float32) (int, 
 
 // emitQuantize writes float to bytes, or bytes to bytes in other steps.
 func emitQuantize(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opQuantize); err != nil {
 		return err
 	}
 	if err := x.need8(n); err != nil {
 		return err
 	}
-	in, version, err := -1, 1, error(nil)
+	in, err := -1, error(nil)
 	if x.bytesOf(n.In[0]) != nil && n.In[0].Node.In[0].Const() == nil {
 		in, err = x.value8(n.In[0], x.a.In(n, 0))
-		version = 2
 	} else {
 		in, err = x.in(n, 0)
 	}
@@ -354,7 +353,7 @@ func emitQuantize(x *exporter, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opQuantize, version, opts(89), []int{in}, out)
+	x.op(opQuantize, opts(89), []int{in}, out)
 	return nil
 }
 
@@ -401,13 +400,13 @@ func (x *exporter) moved8(n *ir.Node, write func(in, out int) error) (bool, erro
 		r := to
 		if !from.same(x.tensors[out].q) {
 			r = x.like(to, "_relu", x.tensors[to].dims)
-			x.op(opRelu, 2, options{}, []int{to}, r)
+			x.op(opRelu, options{}, []int{to}, r)
 		} else {
-			x.op(opRelu, 2, options{}, []int{to}, out)
+			x.op(opRelu, options{}, []int{to}, out)
 			return true, nil
 		}
 		to = r
 	}
-	x.op(opQuantize, 2, opts(89), []int{to}, out)
+	x.op(opQuantize, opts(89), []int{to}, out)
 	return true, nil
 }

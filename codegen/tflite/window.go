@@ -78,7 +78,7 @@ func (x *exporter) square(id int, w *window) int {
 }
 
 // padded puts the window's padding into the tensor.
-func (x *exporter) padded(id int, w *window, fill float32) int {
+func (x *exporter) padded(id int, w *window, fill int) int {
 	t := x.tensors[id]
 	d := t.dims
 	out := x.like(id, "_pad", []int{d[0], d[1] + w.begin[0] + w.end[0], d[2] + w.begin[1] + w.end[1], d[3]})
@@ -89,15 +89,30 @@ func (x *exporter) padded(id int, w *window, fill float32) int {
 	return out
 }
 
-// padOp writes PAD, or PADV2 where the filling is not 0.
-func (x *exporter) padOp(in, out int, pads []int, fill float32) {
+// zeroFill is the filling of PAD: 0, or what means that.
+const zeroFill = -1
+
+// padOp writes PAD, or PADV2 with the filling of tensor fill.
+func (x *exporter) padOp(in, out int, pads []int, fill int) {
 	table := x.int32s("paddings", []int{len(pads) / 2, 2}, pads...)
-	v := versionOf(x.tensors[in].dt, 1, 2)
-	if fill == 0 {
-		x.op(opPad, v, opts(22), []int{in, table}, out)
+	if fill == zeroFill {
+		x.op(opPad, opts(22), []int{in, table}, out)
 		return
 	}
-	x.op(opPadV2, v, opts(43), []int{in, table, x.floats("fill", []int{1}, fill)}, out)
+	x.op(opPadV2, opts(43), []int{in, table, fill}, out)
+}
+
+// lowest is a filling that no maximum takes.
+func (x *exporter) lowest(id int) int {
+	t := x.tensors[id]
+	v := math.Inf(-1)
+	switch {
+	case t.dt.IsUnsigned():
+		return zeroFill
+	case !t.dt.IsFloat():
+		v = -math.Ldexp(1, 8*t.dt.Size()-1)
+	}
+	return x.numbers("fill", t.dt, []int{1}, v)
 }
 
 // windowOut makes the 4-D result of a window and gives what to do when it is
@@ -110,7 +125,7 @@ func (x *exporter) windowOut(v *ir.Value, w *window) (id int, close func(), err 
 	d := x.tensors[out].dims
 	sq := x.like(out, "_2d", []int{d[0], 1, d[1], d[2]})
 	return sq, func() {
-		x.op(opReshape, 1, reshapeOptions(d), []int{sq, x.ints("shape", d...)}, out)
+		x.op(opReshape, reshapeOptions(d), []int{sq, x.ints("shape", d...)}, out)
 		x.source[out] = sq
 	}, nil
 }
@@ -121,13 +136,6 @@ func weightsOf(n *ir.Node, i int) (tensor.Tensor, error) {
 		return tensor.Tensor{}, errors.New("weights that are computed at run time")
 	}
 	return c.Tensor()
-}
-
-func float(n *ir.Node) error {
-	if d := n.In[0].Type.DType; d != dtype.F32 {
-		return fmt.Errorf("operands of type %s (supported: f32)", d)
-	}
-	return nil
 }
 
 // conv is a convolution about to be written.
@@ -141,7 +149,7 @@ type conv struct {
 }
 
 func emitConv(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opConv); err != nil {
 		return err
 	}
 	c, err := x.conv8(n)
@@ -163,7 +171,7 @@ func emitConv(x *exporter, n *ir.Node) error {
 	id := x.square(c.in, &w)
 	pad, ok := w.padding()
 	if !ok {
-		id, pad = x.padded(id, &w, 0), padValid
+		id, pad = x.padded(id, &w, zeroFill), padValid
 	}
 	out, close, err := x.windowOut(c.out, &w)
 	if err != nil {
@@ -181,24 +189,13 @@ func emitConv(x *exporter, n *ir.Node) error {
 		if err != nil {
 			return err
 		}
-		version := 1
-		switch {
-		case c.eight:
-			version = 3
-		case w.d != [2]int{1, 1}:
-			version = 2
-		}
-		x.op(opDepthwiseConv, version, depthwiseOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], wd[0]/g, c.act), []int{id, f, c.bias}, out)
+		x.op(opDepthwiseConv, depthwiseOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], wd[0]/g, c.act), []int{id, f, c.bias}, out)
 	} else {
 		f, err := x.filter(n.In[1].Name, flat, c.scale, layout.Order{Perm: []int{0, 2, 3, 1}}, 0)
 		if err != nil {
 			return err
 		}
-		version := versionOf(flat.DType(), 1, 3)
-		if g > 1 {
-			version = 6
-		}
-		x.op(opConv, version, convOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], c.act), []int{id, f, c.bias}, out)
+		x.op(opConv, convOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], c.act), []int{id, f, c.bias}, out)
 	}
 	close()
 	return nil
@@ -236,7 +233,7 @@ func (x *exporter) conv32(n *ir.Node) (*conv, error) {
 // conv8 is the convolution in int8, nil if it is not one of those.
 func (x *exporter) conv8(n *ir.Node) (*conv, error) {
 	w, scale, ok := weights8(n.In[1], 0)
-	if g := n.Attrs.Int("group"); !ok || g > 1 && w.Dim(1) != 1 {
+	if !ok {
 		return nil, nil
 	}
 	q := x.bytesOf(n.In[0])
@@ -276,7 +273,7 @@ func (x *exporter) bias(n *ir.Node, i, m int) (int, error) {
 }
 
 func emitConvTranspose(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opTransposeConv); err != nil {
 		return err
 	}
 	wt, err := weightsOf(n, 1)
@@ -340,9 +337,9 @@ func emitConvTranspose(x *exporter, n *ir.Node) error {
 	if cut {
 		to = x.like(out, "_full", dims)
 	}
-	x.op(opTransposeConv, 3, transposeConvOptions(padValid, w.s[0], w.s[1], act), []int{x.ints("extents", dims...), f, id, bias}, to)
+	x.op(opTransposeConv, transposeConvOptions(padValid, w.s[0], w.s[1], act), []int{x.ints("extents", dims...), f, id, bias}, to)
 	if cut {
-		x.op(opSlice, 1, opts(48), []int{to, x.ints("begin", 0, begin[0], begin[1], 0), x.ints("size", xd[0], w.out[0], w.out[1], wd[1])}, out)
+		x.op(opSlice, opts(48), []int{to, x.ints("begin", 0, begin[0], begin[1], 0), x.ints("size", xd[0], w.out[0], w.out[1], wd[1])}, out)
 	}
 	close()
 	return nil
@@ -388,8 +385,8 @@ func kernelShape(n *ir.Node) []int {
 }
 
 // pool reads what pools have in common.
-func (x *exporter) pool(n *ir.Node) (id int, w window, err error) {
-	if err := float(n); err != nil {
+func (x *exporter) pool(n *ir.Node, c code) (id int, w window, err error) {
+	if err := takes(n, c); err != nil {
 		return 0, w, err
 	}
 	xd, _ := layout.Extents(n.In[0])
@@ -430,7 +427,7 @@ func (x *exporter) pool8(n *ir.Node, c code) (bool, error) {
 		return false, nil // a mean in the operand's steps would be rounded twice
 	}
 	return x.moved8(n, func(in, out int) error {
-		x.op(c, 2, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{in}, out)
+		x.op(c, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{in}, out)
 		return nil
 	})
 }
@@ -439,20 +436,20 @@ func emitMaxPool(x *exporter, n *ir.Node) error {
 	if ok, err := x.pool8(n, opMaxPool); ok || err != nil {
 		return err
 	}
-	id, w, err := x.pool(n)
+	id, w, err := x.pool(n, opMaxPool)
 	if err != nil {
 		return err
 	}
 	pad, ok := w.padding()
 	if !ok {
-		id, pad = x.padded(id, &w, float32(math.Inf(-1))), padValid
+		id, pad = x.padded(id, &w, x.lowest(id)), padValid
 	}
 	v, act := x.absorb(n.Out[0])
 	out, close, err := x.windowOut(v, &w)
 	if err != nil {
 		return err
 	}
-	x.op(opMaxPool, 1, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], act), []int{id}, out)
+	x.op(opMaxPool, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], act), []int{id}, out)
 	close()
 	return nil
 }
@@ -464,7 +461,7 @@ func emitAveragePool(x *exporter, n *ir.Node) error {
 	if ok, err := x.pool8(n, opAveragePool); ok || err != nil {
 		return err
 	}
-	id, w, err := x.pool(n)
+	id, w, err := x.pool(n, opAveragePool)
 	if err != nil {
 		return err
 	}
@@ -479,7 +476,7 @@ func emitAveragePool(x *exporter, n *ir.Node) error {
 		if !count {
 			mask = w.mask()
 		}
-		id, pad = x.padded(id, &w, 0), padValid
+		id, pad = x.padded(id, &w, zeroFill), padValid
 	}
 	if mask != nil {
 		out, close, err := x.windowOut(n.Out[0], &w)
@@ -487,8 +484,8 @@ func emitAveragePool(x *exporter, n *ir.Node) error {
 			return err
 		}
 		mean := x.like(out, "_mean", x.tensors[out].dims)
-		x.op(opAveragePool, 1, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{id}, mean)
-		x.op(opMul, 1, binaryOptions(opMul, actNone), []int{mean, x.floats("mask", []int{1, w.out[0], w.out[1], 1}, mask...)}, out)
+		x.op(opAveragePool, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{id}, mean)
+		x.op(opMul, binaryOptions(opMul, actNone), []int{mean, x.floats("mask", []int{1, w.out[0], w.out[1], 1}, mask...)}, out)
 		close()
 		return nil
 	}
@@ -497,7 +494,7 @@ func emitAveragePool(x *exporter, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opAveragePool, 1, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], act), []int{id}, out)
+	x.op(opAveragePool, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], act), []int{id}, out)
 	close()
 	return nil
 }
