@@ -179,7 +179,7 @@ def dims(rank):
 
 
 def elementwise():
-    def pair(name, kind, f, out=None, pos=False, opts=None, back=False):
+    def pair(name, kind, f, out=None, pos=False, opts=None, sign=False):
         def make(n, rank, v, bc):
             d = dims(rank)
             lo, hi = (1, 4) if pos else (-4, 4)
@@ -190,7 +190,7 @@ def elementwise():
             const = v >= 4 if bc else v == 1
             ka = kind.split(",")[0]
             swap = bc and v >= 8
-            a, x = n.feed(ka, e if swap else d, lo, hi, const=False)
+            a, x = n.feed(ka, e if swap else d, -hi if sign else lo, hi)
             b, y = n.feed(ka, d if swap else e, lo, hi, const=const and not swap)
             with np.errstate(all="ignore"):
                 want = f(x, y)
@@ -201,9 +201,9 @@ def elementwise():
 
     for k in NUMBERS:
         pair("ADD", k, lambda x, y: x + y, opts="AddOptions")
-        pair("SUB", k, lambda x, y: x - y, opts="SubOptions", pos=False)
+        pair("SUB", k, lambda x, y: x - y, opts="SubOptions")
         pair("MUL", k, lambda x, y: x * y, opts="MulOptions")
-        pair("DIV", k, lambda x, y: (x / y if x.dtype.kind == "f" else np.trunc(x / y).astype(x.dtype)), opts="DivOptions", pos=True)
+        pair("DIV", k, lambda x, y: (x / y if x.dtype.kind == "f" else np.trunc(x / y).astype(x.dtype)), opts="DivOptions", pos=True, sign=True)
         pair("POW", k, lambda x, y: x ** y, opts="PowOptions", pos=True)
         pair("MAXIMUM", k, np.maximum, opts="MaximumMinimumOptions")
         pair("MINIMUM", k, np.minimum, opts="MaximumMinimumOptions")
@@ -257,10 +257,10 @@ def elementwise():
     def prelu(n, rank, v):
         d = dims(rank)
         a, x = n.feed(n.kind, d)
-        e = [d[1:], [1] * (rank - 2) + d[-1:], d, d[-1:]][v % 4]
+        e = [d[1:] or [1], [1] * (rank - 2) + d[-1:], d, d[-1:]][v % 4]
         b, y = n.feed(n.kind, e, 0, 1, const=v < 4)
         n.op("PRELU", n.v, None, {}, [a, b], [n.result(n.kind, np.where(x > 0, x, x * y).astype(x.dtype))])
-    row("PRELU", 1, ["f32", "f16", "q8"], prelu, ranks=range(2, MOST + 1), variants=8)
+    row("PRELU", 1, ["f32", "f16", "q8"], prelu, ranks=range(1, MOST + 1), variants=8)
 
     def select(bc):
         def make(n, rank, v):
