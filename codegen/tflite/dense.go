@@ -176,9 +176,14 @@ func (x *exporter) product8(n *ir.Node, trans bool) (*product, error) {
 	}
 	w, scales, ok := weights8(n.In[1], axis)
 	q := x.bytesOf(n.In[0])
-	if !ok || q == nil || w.Rank() != 2 || n.Is("Gemm") && (n.Attrs.Float("alpha") != 1 || n.Attrs.Float("beta") != 1) || x.plan8(n, 0) == nil {
+	if !ok || q == nil || w.Rank() != 2 || n.Is("Gemm") && (n.Attrs.Float("alpha") != 1 || n.Attrs.Float("beta") != 1) {
 		return nil, nil
 	}
+	e := x.plan8(n, 0)
+	if e == nil {
+		return nil, nil
+	}
+	scales = settled(q.scale[0], scales, x.q8[e.out].scale[0])
 	p := &product{weights: w, name: n.In[1].Name, m: w.Dim(axis), scales: scales}
 	var b *ir.Value
 	if n.Is("Gemm") && len(n.In) > 2 {
@@ -208,10 +213,11 @@ func (x *exporter) dense8(p *product, err error) error {
 	if err != nil {
 		return err
 	}
-	out, err := x.define(p.eight.out)
+	out, close, err := x.defineAs(p.eight.out, p.eight.as)
 	if err != nil {
 		return err
 	}
+	defer close()
 	keep := len(x.tensors[out].dims) > 2
 	x.op(opFullyConnected, fcOptions(keep, p.eight.act), []int{p.in, w, p.bias8}, out)
 	return nil

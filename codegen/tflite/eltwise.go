@@ -128,11 +128,12 @@ func (x *exporter) pair8(n *ir.Node, c code) (bool, error) {
 	if e == nil || err != nil {
 		return false, err
 	}
-	out, err := x.define(e.out)
+	out, close, err := x.defineAs(e.out, e.as)
 	if err != nil {
 		return true, err
 	}
 	x.op(c, binaryOptions(c, e.act), e.in, out)
+	close()
 	return true, nil
 }
 
@@ -170,11 +171,12 @@ func (x *exporter) table8(n *ir.Node, c code) (bool, error) {
 	if e == nil || err != nil {
 		return false, err
 	}
-	out, err := x.define(e.out)
+	out, close, err := x.defineAs(e.out, e.as)
 	if err != nil {
 		return true, err
 	}
 	x.op(c, options{}, e.in, out)
+	close()
 	return true, nil
 }
 

@@ -123,21 +123,31 @@ func (x *exporter) tensor(name string, d dtype.DType, dims []int) int {
 
 // define makes the tensor of a value, in the order it is written in.
 func (x *exporter) define(v *ir.Value) (int, error) {
+	id, _, err := x.defineAs(v, x.a.Out(v))
+	return id, err
+}
+
+// defineAs is define for an operator that writes in order o; close is called
+// when that has been written.
+func (x *exporter) defineAs(v *ir.Value, o layout.Order) (id int, close func(), err error) {
 	dims, ok := layout.Extents(v)
 	if !ok {
-		return 0, fmt.Errorf("%q has extents that are not fixed: %s", v.Name, v.Type)
+		return 0, nil, fmt.Errorf("%q has extents that are not fixed: %s", v.Name, v.Type)
 	}
 	dt := v.Type.DType
 	if x.q8[v] != nil {
 		dt = dtype.I8
 	}
 	if _, ok := typeOf(dt); !ok {
-		return 0, fmt.Errorf("%q is of type %s, which TensorFlow Lite does not have", v.Name, v.Type.DType)
+		return 0, nil, fmt.Errorf("%q is of type %s, which TensorFlow Lite does not have", v.Name, v.Type.DType)
 	}
-	id := x.tensor(v.Name, dt, x.a.Out(v).Dims(dims))
+	id = x.tensor(v.Name, dt, o.Dims(dims))
 	x.tensors[id].q = x.q8[v]
 	x.written[v] = id
-	return id, nil
+	if want := x.a.Out(v); !o.Equal(want, len(dims)) {
+		return id, func() { x.written[v] = x.arranged(id, v, dims, o, want) }, nil
+	}
+	return id, func() {}, nil
 }
 
 // like makes a tensor for something between two operators.

@@ -180,6 +180,7 @@ func known(v *ir.Value) *ir.Const {
 type eight struct {
 	in   []int // tensors of the operands asked for
 	out  *ir.Value
+	as   layout.Order // that out is written in
 	act  int
 	with []*ir.Node // what is written with it
 }
@@ -189,7 +190,7 @@ type eight struct {
 // quantized to bytes and not read elsewhere. Nil: it cannot. Nothing is written
 // yet.
 func (x *exporter) plan8(n *ir.Node, data ...int) *eight {
-	e := &eight{out: n.Out[0]}
+	e := &eight{out: n.Out[0], as: x.a.Out(n.Out[0])}
 	u := e.out.Uses()
 	if len(u) == 1 && u[0].Node.Is("Relu") {
 		e.act, e.with = actRelu, append(e.with, u[0].Node)
@@ -201,9 +202,6 @@ func (x *exporter) plan8(n *ir.Node, data ...int) *eight {
 	}
 	e.with = append(e.with, u[0].Node)
 	e.out = u[0].Node.Out[0]
-	if !x.a.Out(n.Out[0]).Equal(x.a.Out(e.out), e.out.Type.Rank()) {
-		return nil
-	}
 	for _, i := range data {
 		if x.bytesOf(n.In[i]) == nil {
 			return nil
@@ -305,6 +303,32 @@ func weights8(v *ir.Value, axis int) (t tensor.Tensor, scale []float32, ok bool)
 	return t, q.scale, err == nil
 }
 
+// settled are the scales of weights, each moved by so few units in the last
+// place that the runtime's factor from sums to steps of the result is ours. Both
+// round that factor to float32, but we once, from in*w/out in float64, and it
+// after each operation; the two differ for every other channel, which tells one
+// element in a million apart, and a net carries that on. Where no scale nearby
+// gives our factor, the scale stays.
+func settled(in float32, scale []float32, out float32) []float32 {
+	res := slices.Clone(scale)
+	for i, s := range scale {
+		want := float32(float64(in) * float64(s) / float64(out))
+		up, down := s, s
+		for range 5 {
+			if float32(in*up)/out == want {
+				res[i] = up
+				break
+			}
+			if float32(in*down)/out == want {
+				res[i] = down
+				break
+			}
+			up, down = math.Nextafter32(up, math.MaxFloat32), math.Nextafter32(down, 0)
+		}
+	}
+	return res
+}
+
 // bias8 is a bias of m in steps of the products that it is added to; v may be
 // nil. It is false where v is not one number for each channel.
 func (x *exporter) bias8(v *ir.Value, m int, in float32, scale []float32) (int, bool) {
@@ -380,10 +404,11 @@ func (x *exporter) moved8(n *ir.Node, write func(in, out int) error) (bool, erro
 	if e == nil || err != nil {
 		return false, err
 	}
-	out, err := x.define(e.out)
+	out, close, err := x.defineAs(e.out, e.as)
 	if err != nil {
 		return true, err
 	}
+	defer close()
 	to := out
 	from := x.tensors[e.in[0]].q
 	if !from.same(x.tensors[out].q) || e.act != actNone {

@@ -347,10 +347,11 @@ func (x *exporter) mean8(e *eight, axes []int, keep bool, err error) error {
 	if err != nil {
 		return err
 	}
-	out, err := x.define(e.out)
+	out, close, err := x.defineAs(e.out, e.as)
 	if err != nil {
 		return err
 	}
+	defer close()
 	to := out
 	if e.act != actNone {
 		to = x.like(out, "_mean", x.tensors[out].dims)

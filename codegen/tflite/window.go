@@ -117,16 +117,17 @@ func (x *exporter) lowest(id int) int {
 
 // windowOut makes the 4-D result of a window and gives what to do when it is
 // written: for one spatial axis, the height is taken out again.
-func (x *exporter) windowOut(v *ir.Value, w *window) (id int, close func(), err error) {
-	out, err := x.define(v)
+func (x *exporter) windowOut(v *ir.Value, o layout.Order, w *window) (id int, close func(), err error) {
+	out, arrange, err := x.defineAs(v, o)
 	if err != nil || !w.one {
-		return out, func() {}, err
+		return out, arrange, err
 	}
 	d := x.tensors[out].dims
 	sq := x.like(out, "_2d", []int{d[0], 1, d[1], d[2]})
 	return sq, func() {
 		x.op(opReshape, reshapeOptions(d), []int{sq, x.ints("shape", d...)}, out)
 		x.source[out] = sq
+		arrange()
 	}, nil
 }
 
@@ -173,7 +174,7 @@ func emitConv(x *exporter, n *ir.Node) error {
 	if !ok {
 		id, pad = x.padded(id, &w, zeroFill), padValid
 	}
-	out, close, err := x.windowOut(c.out, &w)
+	out, close, err := x.windowOut(c.out, x.a.Out(n.Out[0]), &w)
 	if err != nil {
 		return err
 	}
@@ -236,8 +237,8 @@ func (x *exporter) conv8(n *ir.Node) (*conv, error) {
 	if !ok {
 		return nil, nil
 	}
-	q := x.bytesOf(n.In[0])
-	if q == nil || x.plan8(n, 0) == nil {
+	q, p := x.bytesOf(n.In[0]), x.plan8(n, 0)
+	if q == nil || p == nil {
 		return nil, nil
 	}
 	var b *ir.Value
@@ -249,6 +250,7 @@ func (x *exporter) conv8(n *ir.Node) (*conv, error) {
 			scale = append(scale, scale[0])
 		}
 	}
+	scale = settled(q.scale[0], scale, x.q8[p.out].scale[0])
 	bias, ok := x.bias8(b, w.Dim(0), q.scale[0], scale)
 	if !ok {
 		return nil, nil
@@ -328,7 +330,7 @@ func emitConvTranspose(x *exporter, n *ir.Node) error {
 		}
 	}
 	v, act := x.absorb(n.Out[0])
-	out, close, err := x.windowOut(v, &w)
+	out, close, err := x.windowOut(v, x.a.Out(v), &w)
 	if err != nil {
 		return err
 	}
@@ -445,7 +447,7 @@ func emitMaxPool(x *exporter, n *ir.Node) error {
 		id, pad = x.padded(id, &w, x.lowest(id)), padValid
 	}
 	v, act := x.absorb(n.Out[0])
-	out, close, err := x.windowOut(v, &w)
+	out, close, err := x.windowOut(v, x.a.Out(v), &w)
 	if err != nil {
 		return err
 	}
@@ -479,7 +481,7 @@ func emitAveragePool(x *exporter, n *ir.Node) error {
 		id, pad = x.padded(id, &w, zeroFill), padValid
 	}
 	if mask != nil {
-		out, close, err := x.windowOut(n.Out[0], &w)
+		out, close, err := x.windowOut(n.Out[0], x.a.Out(n.Out[0]), &w)
 		if err != nil {
 			return err
 		}
@@ -490,7 +492,7 @@ func emitAveragePool(x *exporter, n *ir.Node) error {
 		return nil
 	}
 	v, act := x.absorb(n.Out[0])
-	out, close, err := x.windowOut(v, &w)
+	out, close, err := x.windowOut(v, x.a.Out(v), &w)
 	if err != nil {
 		return err
 	}
