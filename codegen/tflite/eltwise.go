@@ -152,19 +152,29 @@ func unary(c code) func(x *exporter, n *ir.Node) error {
 	}
 }
 
+// fixedSteps are those of a builtin's int8 result that are the builtin's own,
+// nil if it has none.
+func fixedSteps(c code) *quant {
+	switch c {
+	case opLogistic, opSoftmax:
+		return &quant{scale: []float32{1.0 / 256}, zero: []int64{-128}}
+	case opTanh:
+		return &quant{scale: []float32{1.0 / 128}, zero: []int64{0}}
+	case opLogSoftmax:
+		return &quant{scale: []float32{16.0 / 256}, zero: []int64{127}}
+	}
+	return nil
+}
+
 // table8 writes an activation in int8 where the steps of its result are those
 // that the builtin has.
 func (x *exporter) table8(n *ir.Node, c code) (bool, error) {
 	u := n.Out[0].Uses()
-	if c != opLogistic && c != opTanh || len(u) != 1 || !u[0].Node.Is("QuantizeLinear") {
+	want := fixedSteps(c)
+	if want == nil || len(u) != 1 || !u[0].Node.Is("QuantizeLinear") {
 		return false, nil
 	}
-	q := x.q8[u[0].Node.Out[0]]
-	want := &quant{scale: []float32{1.0 / 256}, zero: []int64{-128}}
-	if c == opTanh {
-		want = &quant{scale: []float32{1.0 / 128}, zero: []int64{0}}
-	}
-	if q == nil || !q.same(want) {
+	if q := x.q8[u[0].Node.Out[0]]; q == nil || !q.same(want) {
 		return false, nil
 	}
 	e, err := x.inEight(n, 0)
@@ -175,7 +185,14 @@ func (x *exporter) table8(n *ir.Node, c code) (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	x.op(c, options{}, e.in, out)
+	o := options{}
+	switch c {
+	case opSoftmax:
+		o = softmaxOptions()
+	case opLogSoftmax:
+		o = opts(36)
+	}
+	x.op(c, o, e.in, out)
 	close()
 	return true, nil
 }

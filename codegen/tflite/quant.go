@@ -79,7 +79,7 @@ func (q *quant) unsigned() *quant { return &quant{scale: q.scale, zero: []int64{
 // int8, and uint8 ones are converted behind the entry.
 func (x *exporter) enter(p *ir.Value) (int, error) {
 	id, err := x.define(p)
-	if err != nil || x.q8[p] == nil || p.Type.DType != dtype.U8 {
+	if err != nil || x.q8[p] == nil || p.Type.DType != dtype.U8 || x.opt.Edges == Int8 {
 		return id, err
 	}
 	t := x.tensors[id]
@@ -93,7 +93,7 @@ func (x *exporter) enter(p *ir.Value) (int, error) {
 // leave is the tensor of a result, uint8 again where it was.
 func (x *exporter) leave(v *ir.Value, id int) int {
 	t := x.tensors[id]
-	if v.Type.DType != dtype.U8 || t.dt != dtype.I8 {
+	if v.Type.DType != dtype.U8 || t.dt != dtype.I8 || x.opt.Edges == Int8 {
 		return id
 	}
 	out := x.like(id, "_u8", t.dims)
@@ -306,9 +306,8 @@ func weights8(v *ir.Value, axis int) (t tensor.Tensor, scale []float32, ok bool)
 // settled are the scales of weights, each moved by so few units in the last
 // place that the runtime's factor from sums to steps of the result is ours. Both
 // round that factor to float32, but we once, from in*w/out in float64, and it
-// after each operation; the two differ for every other channel, which tells one
-// element in a million apart, and a net carries that on. Where no scale nearby
-// gives our factor, the scale stays.
+// after each operation; where the two differ, one element in some 100,000 does, and
+// a net carries that on. Where no scale nearby gives our factor, the scale stays.
 func settled(in float32, scale []float32, out float32) []float32 {
 	res := slices.Clone(scale)
 	for i, s := range scale {
@@ -372,6 +371,10 @@ func emitQuantize(x *exporter, n *ir.Node) error {
 	}
 	if err != nil {
 		return err
+	}
+	if q := x.tensors[in].q; q != nil && q.same(x.q8[n.Out[0]]) {
+		x.written[n.Out[0]] = in // the bytes that they were
+		return nil
 	}
 	out, err := x.define(n.Out[0])
 	if err != nil {

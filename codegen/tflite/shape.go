@@ -50,11 +50,17 @@ func emitView(x *exporter, n *ir.Node) error {
 // emitTranspose writes what is left of a Transpose when its operand and result
 // are stored as layout.Solve says.
 func emitTranspose(x *exporter, n *ir.Node) error {
-	in, err := x.in(n, 0)
-	if err != nil {
+	v := n.Out[0]
+	var in int
+	var err error
+	if e := x.plan8(n, 0); e != nil && e.act == actNone && x.q8[e.out].same(x.bytesOf(n.In[0])) {
+		if e, err = x.inEight(n, 0); err != nil {
+			return err
+		}
+		in, v = e.in[0], e.out
+	} else if in, err = x.in(n, 0); err != nil {
 		return err
 	}
-	v := n.Out[0]
 	dims, _ := layout.Extents(n.In[0])
 	perm := transposePerm(n)
 	have, want := x.a.In(n, 0).Moved(perm), x.a.Out(v)
@@ -375,6 +381,11 @@ func emitSoftmax(c code) func(x *exporter, n *ir.Node) error {
 		}
 		v := n.Out[0]
 		axis := x.storedAxis(v, axisOf(n.Attrs.Int("axis"), r))
+		if axis == r-1 {
+			if ok, err := x.table8(n, c); ok || err != nil {
+				return err
+			}
+		}
 		o := softmaxOptions()
 		if c == opLogSoftmax {
 			o = opts(36)

@@ -26,7 +26,8 @@ func (a *app) build() *cobra.Command {
 	var f compileFlags
 	var q quantFlags
 	var g goFlags
-	var out, emit, stage, mode, io4 string
+	var out, emit, stage, mode string
+	var lite tflite.Options
 	var opset int
 	var times bool
 	c := &cobra.Command{
@@ -40,7 +41,7 @@ func (a *app) build() *cobra.Command {
 	c.Flags().StringVar(&mode, "quantize", "", "quantize before compiling: `int8` (static, needs --calib)")
 	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name, with the kind as its suffix but for exe and go)")
 	c.Flags().StringVar(&emit, "emit", "", "`kind` of output: "+strings.Join(kinds, ", ")+" (default: by OUT's suffix, else mlc); exe is a program, go a package in the folder OUT")
-	c.Flags().StringVar(&io4, "tflite-io", tflite.NCHW, "how a TensorFlow Lite export stores 4-D inputs and outputs: `nchw`, as the model has them, or nhwc")
+	registerTFLite(c, &lite)
 	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
 	c.Flags().BoolVar(&times, "time-passes", false, "print what each pass took")
@@ -60,7 +61,7 @@ func (a *app) build() *cobra.Command {
 		if err := g.check(c, kind); err != nil {
 			return err
 		}
-		if err := tfliteIO(io4, kind, c.Flags().Changed("tflite-io")); err != nil {
+		if err := checkTFLite(c, &lite, kind); err != nil {
 			return err
 		}
 		src, done, err := a.maybeQuantized(c, args[0], &o, mode, &q)
@@ -96,7 +97,7 @@ func (a *app) build() *cobra.Command {
 		var rep *tflite.Report
 		size, err := a.write(out, func(w io.WriteSeeker) (err error) {
 			if kind == "tflite" {
-				rep, err = tflite.Export(w, art.Module(), tflite.Options{IO: io4})
+				rep, err = tflite.Export(w, art.Module(), lite)
 				return err
 			}
 			return emitTo(w, art, kind, opset)
