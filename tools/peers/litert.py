@@ -23,6 +23,7 @@ compared on it and N others. At least 98 % must be within a step, the class the 
 keyword net's accuracy in LiteRT at most a point below that of the float net there.
 LiteRT's default kernels (XNNPACK) are judged, its reference kernels only shown:
 these round twice. --nodes shows where: every operator on the same bytes in both.
+--noise compares on N inputs of uniform noise instead, which no net was made for.
 The six models that are the default must come out without transposes of layout, but
 for one at each 4-D input and output that keeps the model's order.
 Outputs may differ from the recorded ones by 1e-4 of the largest of them (f16: 1e-3). Needs
@@ -234,6 +235,9 @@ def eight(o, name):
         all_ = variants(base, 8, 1)
         calib = {k: np.concatenate([v[k] for v in [base, *all_]]) for k in base}
         feeds, batch = [base, *variants(base, o.inputs, 2)], None
+        if o.noise:
+            r = np.random.default_rng(3)
+            feeds = [{k: r.uniform(a.min(), a.max(), a.shape).astype(a.dtype) for k, a in base.items()} for _ in range(o.inputs)]
     np.savez(f"{d}/calib.npz", **calib)
     shapes = [w for k, v in feeds[0].items() for w in ("--shape", f"{k}=" + ",".join(map(str, v.shape)))]
     run = lambda *a: json.loads(subprocess.run([o.mlc, *a, "--json"], check=True, capture_output=True, text=True).stdout)
@@ -370,6 +374,7 @@ def main():
     p.add_argument("--shared", default="../shared")
     p.add_argument("--int8", action="store_true")
     p.add_argument("--nodes", action="store_true")
+    p.add_argument("--noise", action="store_true")
     p.add_argument("--inputs", type=int, default=16)
     p.add_argument("--folders", action="store_true")
     p.add_argument("--io", default="nchw,nhwc")

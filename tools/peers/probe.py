@@ -195,7 +195,10 @@ def elementwise():
             with np.errstate(all="ignore"):
                 want = f(x, y)
             same = a if name in ("MAXIMUM", "MINIMUM") else None  # whose steps must be equal
-            n.op(name, n.v, opts, {}, [a, b], [n.result(out or ka, want, like=same)])
+            fields = {}
+            if v == 1 and name in ("ADD", "SUB", "MUL", "DIV") and ka in ("f32", "q8") and not (ka == "q8" and name == "DIV"):
+                fields, want = {"fusedActivationFunction": 1}, np.maximum(want, 0)
+            n.op(name, n.v, opts, fields, [a, b], [n.result(out or ka, want, like=same)])
         row(name, 1, [kind], lambda n, r, v: make(n, r, v, False), form="same", variants=2, eight=2)
         row(name, 1, [kind], lambda n, r, v: make(n, r, v, True), ranks=range(1, MOST + 1), form="broadcast", variants=12, eight=2)
 
@@ -459,6 +462,18 @@ def windows(x, k, stride, dil):
     return out
 
 
+def framed(x, k, stride, dil, same, fill=0.0):
+    """x with the padding that SAME reads."""
+    if not same:
+        return x
+    pads = [(0, 0)]
+    for i in range(2):
+        size = x.shape[1 + i]
+        need = max(0, (-(-size // stride) - 1) * stride + (k[i] - 1) * dil + 1 - size)
+        pads.append((need // 2, need - need // 2))
+    return np.pad(x, [*pads, (0, 0)], constant_values=fill)
+
+
 def weights(n, kind, w, axis, one=False):
     """A constant of weights, and what it means; q8 has a scale for each channel."""
     if kind != "q8":
@@ -484,35 +499,35 @@ def products():
 
     def conv(groups, dil):
         def make(n, rank, v):
-            stride = 1 + v
-            a, x = n.feed(n.kind, [1, 9, 8, 4][:rank] if rank <= 4 else [1] * (rank - 4) + [1, 9, 8, 4])
-            x4 = x.astype(np.float64).reshape(1, 9, 8, 4)
+            stride, same = (1 + v % 2, v > 1) if dil == 1 else (1, v > 0)
+            a, x = n.feed(n.kind, [1, 9, 8, 4])
+            x4 = framed(x.astype(np.float64), (3, 2), stride, dil, same)
             w, wm, s = weights(n, n.kind, n.r.uniform(-1, 1, (6, 3, 2, 4 // groups)), 0)
             b, bm = bias(n, n.kind, 6, a, s)
             p = windows(x4, (3, 2), stride, dil)
             parts = [np.einsum("bhwijc,oijc->bhwo", p[..., g * 4 // groups:(g + 1) * 4 // groups], wm[g * 6 // groups:(g + 1) * 6 // groups]) for g in range(groups)]
-            want = np.concatenate(parts, -1) + bm
-            n.op("CONV_2D", n.v, "Conv2DOptions", {"padding": 1, "strideH": stride, "strideW": stride, "dilationHFactor": dil, "dilationWFactor": dil}, [a, w, b], [n.result(n.kind, want)])
+            want = np.maximum(np.concatenate(parts, -1) + bm, 0 if same else -np.inf)
+            n.op("CONV_2D", n.v, "Conv2DOptions", {"fusedActivationFunction": same, "padding": 0 if same else 1, "strideH": stride, "strideW": stride, "dilationHFactor": dil, "dilationWFactor": dil}, [a, w, b], [n.result(n.kind, want)])
         return make
-    row("CONV_2D", 1, F, conv(1, 1), ranks=[4], variants=2, eight=3)
-    row("CONV_2D", 1, F, conv(1, 2), ranks=[4], form="dilated", eight=3)
-    row("CONV_2D", 6, F, conv(2, 1), ranks=[4], form="groups", variants=2, eight=6)
-    row("CONV_2D", 6, F, conv(2, 2), ranks=[4], form="groups dilated", eight=6)
+    row("CONV_2D", 1, F, conv(1, 1), ranks=[4], variants=4, eight=3)
+    row("CONV_2D", 1, F, conv(1, 2), ranks=[4], variants=2, form="dilated", eight=3)
+    row("CONV_2D", 6, F, conv(2, 1), ranks=[4], form="groups", variants=4, eight=6)
+    row("CONV_2D", 6, F, conv(2, 2), ranks=[4], variants=2, form="groups dilated", eight=6)
 
     def depthwise(mult, dil):
         def make(n, rank, v):
-            stride = 1 + v
+            stride, same = (1 + v % 2, v > 1) if dil == 1 else (1, v > 0)
             a, x = n.feed(n.kind, [1, 9, 8, 3])
             w, wm, s = weights(n, n.kind, n.r.uniform(-1, 1, (1, 3, 2, 3 * mult)), 3)
             b, bm = bias(n, n.kind, 3 * mult, a, s)
-            p = np.repeat(windows(x.astype(np.float64), (3, 2), stride, dil), mult, -1)
-            want = np.einsum("bhwijc,ijc->bhwc", p, wm[0]) + bm
-            n.op("DEPTHWISE_CONV_2D", n.v, "DepthwiseConv2DOptions", {"padding": 1, "strideH": stride, "strideW": stride, "depthMultiplier": mult, "dilationHFactor": dil, "dilationWFactor": dil}, [a, w, b], [n.result(n.kind, want)])
+            p = np.repeat(windows(framed(x.astype(np.float64), (3, 2), stride, dil, same), (3, 2), stride, dil), mult, -1)
+            want = np.maximum(np.einsum("bhwijc,ijc->bhwc", p, wm[0]) + bm, 0 if same else -np.inf)
+            n.op("DEPTHWISE_CONV_2D", n.v, "DepthwiseConv2DOptions", {"fusedActivationFunction": same, "padding": 0 if same else 1, "strideH": stride, "strideW": stride, "depthMultiplier": mult, "dilationHFactor": dil, "dilationWFactor": dil}, [a, w, b], [n.result(n.kind, want)])
         return make
-    row("DEPTHWISE_CONV_2D", 1, F, depthwise(1, 1), ranks=[4], variants=2, eight=3)
-    row("DEPTHWISE_CONV_2D", 1, F, depthwise(2, 1), ranks=[4], variants=2, eight=3, form="multiplied")
-    row("DEPTHWISE_CONV_2D", 2, F, depthwise(1, 2), ranks=[4], eight=3, form="dilated")
-    row("DEPTHWISE_CONV_2D", 2, F, depthwise(2, 2), ranks=[4], eight=3, form="multiplied dilated")
+    row("DEPTHWISE_CONV_2D", 1, F, depthwise(1, 1), ranks=[4], variants=4, eight=3)
+    row("DEPTHWISE_CONV_2D", 1, F, depthwise(2, 1), ranks=[4], variants=4, eight=3, form="multiplied")
+    row("DEPTHWISE_CONV_2D", 2, F, depthwise(1, 2), ranks=[4], variants=2, eight=3, form="dilated")
+    row("DEPTHWISE_CONV_2D", 2, F, depthwise(2, 2), ranks=[4], variants=2, eight=3, form="multiplied dilated")
 
     def transposed(n, rank, v):
         stride = 1 + v
@@ -532,12 +547,14 @@ def products():
             a, x = n.feed(n.kind, d)
             w, wm, s = weights(n, n.kind, n.r.uniform(-1, 1, (5, 6)), 0, one=v == 1)
             b, bm = bias(n, n.kind, 5, a, s) if with_bias else (-1, 0)
-            n.op("FULLY_CONNECTED", n.v, "FullyConnectedOptions", {"keepNumDims": keep}, [a, w, b], [n.result(n.kind, x.astype(np.float64) @ wm.T + bm)])
+            relu = v == 2
+            n.op("FULLY_CONNECTED", n.v, "FullyConnectedOptions", {"keepNumDims": keep, "fusedActivationFunction": relu}, [a, w, b],
+                 [n.result(n.kind, np.maximum(x.astype(np.float64) @ wm.T + bm, 0 if relu else -np.inf))])
         return make
-    row("FULLY_CONNECTED", 1, F, dense(False, True), ranks=[2], variants=2, eight=4)
-    row("FULLY_CONNECTED", 5, F, dense(True, True), ranks=range(3, MOST + 1), variants=2)
-    row("FULLY_CONNECTED", 6, F, dense(False, False), ranks=[2], form="no bias", variants=2)
-    row("FULLY_CONNECTED", 6, F, dense(True, False), ranks=range(3, MOST + 1), form="no bias", variants=2)
+    row("FULLY_CONNECTED", 1, F, dense(False, True), ranks=[2], variants=3, eight=4)
+    row("FULLY_CONNECTED", 5, F, dense(True, True), ranks=range(3, MOST + 1), variants=3)
+    row("FULLY_CONNECTED", 6, F, dense(False, False), ranks=[2], form="no bias", variants=3)
+    row("FULLY_CONNECTED", 6, F, dense(True, False), ranks=range(3, MOST + 1), form="no bias", variants=3)
 
     def batch(bc):
         def make(n, rank, v):
@@ -555,12 +572,12 @@ def products():
     def pool(name, f):
         def make(n, rank, v):
             a, x = n.feed(n.kind, [1, 7, 6, 3])
-            stride = 1 + v % 2
-            p = windows(x.astype(np.float64), (3, 2), stride, 1)
-            n.op(name, n.v, "Pool2DOptions", {"padding": 1, "strideH": stride, "strideW": stride, "filterHeight": 3, "filterWidth": 2}, [a], [n.result(n.kind, f(p, (3, 4)), like=a)])
-        row(name, 1, ["f32", "f16", "q8", "i8", "u8", "i16"] if name[0] == "M" else F, make, ranks=[4], variants=2, eight=2)
-    pool("MAX_POOL_2D", np.max)
-    pool("AVERAGE_POOL_2D", np.mean)
+            stride, same = 1 + v % 2, v > 1
+            p = windows(framed(x.astype(np.float64), (3, 2), stride, 1, same, np.nan), (3, 2), stride, 1)
+            n.op(name, n.v, "Pool2DOptions", {"padding": 0 if same else 1, "strideH": stride, "strideW": stride, "filterHeight": 3, "filterWidth": 2}, [a], [n.result(n.kind, f(p, (3, 4)), like=a)])
+        row(name, 1, ["f32", "f16", "q8", "i8", "u8", "i16"] if name[0] == "M" else F, make, ranks=[4], variants=4, eight=2)
+    pool("MAX_POOL_2D", np.nanmax)
+    pool("AVERAGE_POOL_2D", np.nanmean)
 
     def resize(name, nearest):
         def make(n, rank, v):
