@@ -295,21 +295,7 @@ func (x *exporter) absorb(v *ir.Value) (*ir.Value, int) {
 		return v, actNone
 	}
 	n := u[0].Node
-	act := actNone
-	switch n.OpName() {
-	case "Relu":
-		act = actRelu
-	case "Clip":
-		switch lo, hi, err := clipBounds(n); {
-		case err != nil:
-		case lo == 0 && hi == 6:
-			act = actRelu6
-		case lo == -1 && hi == 1:
-			act = actReluN1
-		case lo == 0 && math.IsInf(hi, 1):
-			act = actRelu
-		}
-	}
+	act := activationOf(n)
 	r := v.Type.Rank()
 	if act == actNone || !x.a.Out(v).Equal(x.a.Out(n.Out[0]), r) || !x.a.Out(v).Equal(x.a.In(n, 0), r) {
 		return v, actNone
@@ -317,6 +303,28 @@ func (x *exporter) absorb(v *ir.Value) (*ir.Value, int) {
 	x.done[n] = true
 	return n.Out[0], act
 }
+
+// activationOf is the activation that n is, if operators can do it themselves.
+func activationOf(n *ir.Node) int {
+	switch {
+	case n.Is("Relu"):
+		return actRelu
+	case n.Is("Clip"):
+		switch lo, hi, err := clipBounds(n); {
+		case err != nil:
+		case lo == 0 && hi == 6:
+			return actRelu6
+		case lo == -1 && hi == 1:
+			return actReluN1
+		case lo == 0 && math.IsInf(hi, 1):
+			return actRelu
+		}
+	}
+	return actNone
+}
+
+// actCodes are the builtins of activations.
+var actCodes = map[int]code{actRelu: opRelu, actReluN1: opReluN1To1, actRelu6: opRelu6}
 
 // clipBounds are the bounds of a Clip, infinite where they are absent.
 func clipBounds(n *ir.Node) (lo, hi float64, err error) {

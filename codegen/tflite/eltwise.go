@@ -145,6 +145,9 @@ func unary(c code) func(x *exporter, n *ir.Node) error {
 		if ok, err := x.table8(n, c); ok || err != nil {
 			return err
 		}
+		if ok, err := x.bound8(n); ok || err != nil {
+			return err
+		}
 		return x.chain(n, func(in, out int) error {
 			x.op(c, options{}, []int{in}, out)
 			return nil
@@ -193,6 +196,26 @@ func (x *exporter) table8(n *ir.Node, c code) (bool, error) {
 		o = opts(36)
 	}
 	x.op(c, o, e.in, out)
+	close()
+	return true, nil
+}
+
+// bound8 writes a Relu, or a Clip like it, of bytes that keep their steps.
+func (x *exporter) bound8(n *ir.Node) (bool, error) {
+	act := activationOf(n)
+	e := x.plan8(n, 0)
+	if act == actNone || e == nil || e.act != actNone || !x.q8[e.out].same(x.bytesOf(n.In[0])) {
+		return false, nil
+	}
+	e, err := x.inEight(n, 0)
+	if err != nil {
+		return true, err
+	}
+	out, close, err := x.defineAs(e.out, e.as)
+	if err != nil {
+		return true, err
+	}
+	x.op(actCodes[act], options{}, e.in, out)
 	close()
 	return true, nil
 }
@@ -318,6 +341,9 @@ func emitClip(x *exporter, n *ir.Node) error {
 	}
 	if n.In[0].Type.DType != dtype.F32 {
 		return x.clipped(n)
+	}
+	if ok, err := x.bound8(n); ok || err != nil {
+		return err
 	}
 	lo, hi, err := clipBounds(n)
 	if err != nil {

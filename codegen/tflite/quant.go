@@ -192,8 +192,8 @@ type eight struct {
 func (x *exporter) plan8(n *ir.Node, data ...int) *eight {
 	e := &eight{out: n.Out[0], as: x.a.Out(n.Out[0])}
 	u := e.out.Uses()
-	if len(u) == 1 && u[0].Node.Is("Relu") {
-		e.act, e.with = actRelu, append(e.with, u[0].Node)
+	if len(u) == 1 && u[0].Index == 0 && activationOf(u[0].Node) != actNone {
+		e.act, e.with = activationOf(u[0].Node), append(e.with, u[0].Node)
 		e.out = u[0].Node.Out[0]
 		u = e.out.Uses()
 	}
@@ -424,16 +424,15 @@ func (x *exporter) moved8(n *ir.Node, write func(in, out int) error) (bool, erro
 	if to == out {
 		return true, nil
 	}
-	if e.act == actRelu {
-		r := to
+	if e.act != actNone {
+		r := out
 		if !from.same(x.tensors[out].q) {
-			r = x.like(to, "_relu", x.tensors[to].dims)
-			x.op(opRelu, options{}, []int{to}, r)
-		} else {
-			x.op(opRelu, options{}, []int{to}, out)
+			r = x.like(to, "_act", x.tensors[to].dims)
+		}
+		x.op(actCodes[e.act], options{}, []int{to}, r)
+		if to = r; to == out {
 			return true, nil
 		}
-		to = r
 	}
 	x.op(opQuantize, opts(89), []int{to}, out)
 	return true, nil

@@ -83,6 +83,9 @@ func emitConcat(x *exporter, n *ir.Node) error {
 	if err := takes(n, opConcatenation); err != nil {
 		return err
 	}
+	if ok, err := x.concat8(n); ok || err != nil {
+		return err
+	}
 	var ids []int
 	for i := range n.In {
 		id, err := x.aligned(n, i)
@@ -106,6 +109,35 @@ func emitConcat(x *exporter, n *ir.Node) error {
 	}
 	x.op(opConcatenation, concatOptions(x.storedAxis(v, axisOf(n.Attrs.Int("axis"), v.Type.Rank()))), ids, out)
 	return nil
+}
+
+// concat8 joins bytes of the same steps.
+func (x *exporter) concat8(n *ir.Node) (bool, error) {
+	all := make([]int, len(n.In))
+	for i := range all {
+		all[i] = i
+	}
+	e := x.plan8(n, all...)
+	if e == nil || e.act != actNone {
+		return false, nil
+	}
+	for _, v := range n.In {
+		if !x.bytesOf(v).same(x.q8[e.out]) {
+			return false, nil
+		}
+	}
+	e, err := x.inEight(n, all...)
+	if err != nil {
+		return true, err
+	}
+	out, close, err := x.defineAs(e.out, e.as)
+	if err != nil {
+		return true, err
+	}
+	r := e.out.Type.Rank()
+	x.op(opConcatenation, concatOptions(e.as.Stored(r, axisOf(n.Attrs.Int("axis"), r))), e.in, out)
+	close()
+	return true, nil
 }
 
 func emitSplit(x *exporter, n *ir.Node) error {
@@ -364,7 +396,7 @@ func (x *exporter) mean8(e *eight, axes []int, keep bool, err error) error {
 	}
 	x.op(opMean, reduceOptions(keep), []int{e.in[0], x.ints("axes", axes...)}, to)
 	if to != out {
-		x.op(opRelu, options{}, []int{to}, out)
+		x.op(actCodes[e.act], options{}, []int{to}, out)
 	}
 	return nil
 }

@@ -112,7 +112,12 @@ func (x *exporter) lowest(id int) int {
 	case !t.dt.IsFloat():
 		v = -math.Ldexp(1, 8*t.dt.Size()-1)
 	}
-	return x.numbers("fill", t.dt, []int{1}, v)
+	if t.q == nil {
+		return x.numbers("fill", t.dt, []int{1}, v)
+	}
+	fill := x.tensor("fill", t.dt, []int{1})
+	x.tensors[fill].buffer, x.tensors[fill].q = x.buffer([]byte{0x80}), t.q
+	return fill
 }
 
 // windowOut makes the 4-D result of a window and gives what to do when it is
@@ -418,18 +423,30 @@ func (x *exporter) pool8(n *ir.Node, c code) (bool, error) {
 	xd, _ := layout.Extents(n.In[0])
 	yd, _ := layout.Extents(n.Out[0])
 	w, err := windowOf(n, xd, yd, kernelShape(n))
-	if err != nil || w.one || w.d != [2]int{1, 1} || len(n.Out) > 1 && n.Out[1] != nil {
+	if err != nil || w.d != [2]int{1, 1} || len(n.Out) > 1 && n.Out[1] != nil {
 		return false, nil
 	}
 	pad, ok := w.padding()
-	if !ok || c == opAveragePool && pad != padValid && n.Attrs.Bool("count_include_pad") {
+	if c == opAveragePool && (!ok || pad != padValid && n.Attrs.Bool("count_include_pad")) {
 		return false, nil
 	}
 	if e := x.plan8(n, 0); c == opAveragePool && e != nil && !x.q8[e.out].same(x.bytesOf(n.In[0])) {
 		return false, nil // a mean in the operand's steps would be rounded twice
 	}
 	return x.moved8(n, func(in, out int) error {
-		x.op(c, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{in}, out)
+		in = x.square(in, &w)
+		if !ok { // no byte is less than -128
+			in, pad = x.padded(in, &w, x.lowest(in)), padValid
+		}
+		to := out
+		d := x.tensors[out].dims
+		if w.one {
+			to = x.like(out, "_2d", []int{d[0], 1, d[1], d[2]})
+		}
+		x.op(c, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{in}, to)
+		if w.one {
+			x.op(opReshape, reshapeOptions(d), []int{to, x.ints("shape", d...)}, out)
+		}
 		return nil
 	})
 }
