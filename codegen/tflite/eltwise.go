@@ -114,29 +114,6 @@ func pairwise(c code) func(x *exporter, n *ir.Node) error {
 	}
 }
 
-// pair8 writes ADD, SUB or MUL of two operands of the result's rank in int8.
-func (x *exporter) pair8(n *ir.Node, c code) (bool, error) {
-	if c != opAdd && c != opSub && c != opMul || len(n.In) != 2 {
-		return false, nil
-	}
-	for _, v := range n.In {
-		if v.Type.Rank() != n.Out[0].Type.Rank() {
-			return false, nil
-		}
-	}
-	e, err := x.inEight(n, 0, 1)
-	if e == nil || err != nil {
-		return false, err
-	}
-	out, close, err := x.defineAs(e.out, e.as)
-	if err != nil {
-		return true, err
-	}
-	x.op(c, binaryOptions(c, e.act), e.in, out)
-	close()
-	return true, nil
-}
-
 func unary(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
 		if err := takes(n, c); err != nil {
@@ -153,71 +130,6 @@ func unary(c code) func(x *exporter, n *ir.Node) error {
 			return nil
 		})
 	}
-}
-
-// fixedSteps are those of a builtin's int8 result that are the builtin's own,
-// nil if it has none.
-func fixedSteps(c code) *quant {
-	switch c {
-	case opLogistic, opSoftmax:
-		return &quant{scale: []float32{1.0 / 256}, zero: []int64{-128}}
-	case opTanh:
-		return &quant{scale: []float32{1.0 / 128}, zero: []int64{0}}
-	case opLogSoftmax:
-		return &quant{scale: []float32{16.0 / 256}, zero: []int64{127}}
-	}
-	return nil
-}
-
-// table8 writes an activation in int8 where the steps of its result are those
-// that the builtin has.
-func (x *exporter) table8(n *ir.Node, c code) (bool, error) {
-	u := n.Out[0].Uses()
-	want := fixedSteps(c)
-	if want == nil || len(u) != 1 || !u[0].Node.Is("QuantizeLinear") {
-		return false, nil
-	}
-	if q := x.q8[u[0].Node.Out[0]]; q == nil || !q.same(want) {
-		return false, nil
-	}
-	e, err := x.inEight(n, 0)
-	if e == nil || err != nil {
-		return false, err
-	}
-	out, close, err := x.defineAs(e.out, e.as)
-	if err != nil {
-		return true, err
-	}
-	o := options{}
-	switch c {
-	case opSoftmax:
-		o = softmaxOptions()
-	case opLogSoftmax:
-		o = opts(36)
-	}
-	x.op(c, o, e.in, out)
-	close()
-	return true, nil
-}
-
-// bound8 writes a Relu, or a Clip like it, of bytes that keep their steps.
-func (x *exporter) bound8(n *ir.Node) (bool, error) {
-	act := activationOf(n)
-	e := x.plan8(n, 0)
-	if act == actNone || e == nil || e.act != actNone || !x.q8[e.out].same(x.bytesOf(n.In[0])) {
-		return false, nil
-	}
-	e, err := x.inEight(n, 0)
-	if err != nil {
-		return true, err
-	}
-	out, close, err := x.defineAs(e.out, e.as)
-	if err != nil {
-		return true, err
-	}
-	x.op(actCodes[act], options{}, e.in, out)
-	close()
-	return true, nil
 }
 
 // chain gives the operand and the result of a node with one of each.

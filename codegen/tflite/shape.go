@@ -111,35 +111,6 @@ func emitConcat(x *exporter, n *ir.Node) error {
 	return nil
 }
 
-// concat8 joins bytes of the same steps.
-func (x *exporter) concat8(n *ir.Node) (bool, error) {
-	all := make([]int, len(n.In))
-	for i := range all {
-		all[i] = i
-	}
-	e := x.plan8(n, all...)
-	if e == nil || e.act != actNone {
-		return false, nil
-	}
-	for _, v := range n.In {
-		if !x.bytesOf(v).same(x.q8[e.out]) {
-			return false, nil
-		}
-	}
-	e, err := x.inEight(n, all...)
-	if err != nil {
-		return true, err
-	}
-	out, close, err := x.defineAs(e.out, e.as)
-	if err != nil {
-		return true, err
-	}
-	r := e.out.Type.Rank()
-	x.op(opConcatenation, concatOptions(e.as.Stored(r, axisOf(n.Attrs.Int("axis"), r))), e.in, out)
-	close()
-	return true, nil
-}
-
 func emitSplit(x *exporter, n *ir.Node) error {
 	if err := takes(n, opSplitV); err != nil {
 		return err
@@ -378,26 +349,6 @@ func (x *exporter) reduced(n *ir.Node, c code, axes []int, keep bool) error {
 		return err
 	}
 	x.op(c, reduceOptions(keep), []int{in, x.ints("axes", at...)}, out)
-	return nil
-}
-
-func (x *exporter) mean8(e *eight, axes []int, keep bool, err error) error {
-	if err != nil {
-		return err
-	}
-	out, close, err := x.defineAs(e.out, e.as)
-	if err != nil {
-		return err
-	}
-	defer close()
-	to := out
-	if e.act != actNone {
-		to = x.like(out, "_mean", x.tensors[out].dims)
-	}
-	x.op(opMean, reduceOptions(keep), []int{e.in[0], x.ints("axes", axes...)}, to)
-	if to != out {
-		x.op(actCodes[e.act], options{}, []int{to}, out)
-	}
 	return nil
 }
 
