@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Checks against another engine that installs in a minute: ONNX exports of the
+# Checks against other engines that install in a minute: ONNX exports of the
 # corpus models compute in onnxruntime what was recorded of the originals, and
 # the keyword-spotting net in int8 computes there what it computes here, as a
-# whole and node by node; TensorFlow Lite exports compute it in LiteRT; Triton's Python client works with mlc serve; what
-# examples/chain makes runs in the runtimes that it is made for. (The
-# operator table's examples, `go run ./tools/peers -examples`, are for reading:
-# the engine refuses some that are legal, and says why.)
+# whole and node by node; TensorFlow Lite exports, float and int8, do in LiteRT;
+# Triton's Python client works with mlc serve; what examples/chain makes runs in
+# the runtimes that it is made for. (The operator table's examples,
+# `go run ./tools/peers -examples`, are for reading: the engine refuses some that
+# are legal, and says why.)
 #
 #	tools/peers/run.sh DIR      DIR holds the Python environment and the exports
 set -euo pipefail
