@@ -38,7 +38,7 @@ var reductions = []graph{
 	{name: "sum of the batch", dims: []int{0, 5, 3}, body: reduced("ReduceSum", 0)},
 	{name: "max by blocks", dims: []int{0, 1031}, body: reduced("ReduceMax", 1)},
 	{name: "max of all", dims: []int{0, 11, 97}, body: reduced("ReduceMax")},
-	{name: "min of the outer axes", dims: []int{3, 0, 41}, body: reduced("ReduceMin", 0, 1)},
+	{name: "min of the outer axes", dims: []int{3, 0, 41}, body: reduced("ReduceMin", 0, 1), n: []int{0, 1, 67}},
 	{name: "product of the middle", dims: []int{2, 0, 17, 3}, body: reduced("ReduceProd", 2), tol: tensor.Custom(1e-5, 0)},
 	{name: "sum of squares beside", dims: []int{0, 33, 40}, body: reduced("ReduceSumSquare", 1)},
 	{name: "l1 of both ends", dims: []int{0, 3, 5, 7}, body: reduced("ReduceL1", 1, 3)},
@@ -51,7 +51,13 @@ var reductions = []graph{
 	{name: "softmax of many by warps", dims: []int{0, 33}, body: softmax(1), n: []int{4097}},
 	{name: "softmax of columns", dims: []int{0, 37, 5}, body: softmax(1)},
 	{name: "softmax of channels", dims: []int{0, 65, 37}, body: softmax(1), n: []int{3, 120}},
-	{name: "softmax of the batch", dims: []int{0, 5}, body: softmax(0)},
+	{name: "softmax of the batch", dims: []int{0, 5}, body: softmax(0), n: []int{0, 1, 67}},
+	{name: "softmax of large numbers", dims: []int{0, 67}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return softmax(1)(b, b.Mul(x, b.Scalar(dtype.F32, 300)))
+	}},
+	{name: "softmax of large numbers by blocks", dims: []int{0, 1031}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return softmax(1)(b, b.Mul(x, b.Scalar(dtype.F32, 300)))
+	}},
 	{name: "global average", dims: []int{0, 3, 13, 13}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return one(b.GlobalAveragePool(x))
 	}},
