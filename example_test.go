@@ -95,7 +95,7 @@ func ExampleArtifact_Export() {
 	// onnx true
 	// mir true
 	// tflite true
-	// unknown kind "gguf" of output (have mlc, exe, go, onnx, tflite, mir)
+	// unknown kind "gguf" of output (have mlc, exe, go, onnx, tflite, mir, ptx)
 }
 
 // A Go package has its weights in it and links no compiler.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
@@ -136,6 +137,30 @@ func ExampleModel_Outputs() {
 }
 
 // The recipe inside says how the artifact was made.
+// A program without a GPU runs what is compiled for one in an interpreter, slowly;
+// runtime/cuda opens the real one.
+func ExampleWithDevice() {
+	ctx := context.Background()
+	a, err := codegen.Build(ctx, codegen.File("../testdata/models/digits.onnx"), codegen.Options{Target: "cuda"})
+	check(err)
+	defer a.Close()
+	b, err := a.Bytes()
+	check(err)
+	_, err = runtime.Decode(b)
+	fmt.Println(err != nil)
+
+	m, err := runtime.Decode(b, runtime.WithDevice(ptxsim.NewDevice(ptxsim.Checks{})))
+	check(err)
+	defer m.Close()
+	out, err := m.Run(ctx, map[string]tensor.Tensor{"image": tensor.New(dtype.F32, 1, 1, 28, 28)})
+	check(err)
+	y := out["class"]
+	fmt.Println(y.Dims())
+	// Output:
+	// true
+	// [1 10]
+}
+
 func ExampleModel_Meta() {
 	m, err := runtime.Decode(picture())
 	check(err)

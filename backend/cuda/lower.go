@@ -18,6 +18,8 @@ type Options struct {
 	Set    *kernel.Set   // host kernels
 	// Remark is told what stays on the host and why; may be nil.
 	Remark func(node, msg string)
+
+	tiling *tiling // of all products, in tests
 }
 
 // Lower turns m, which must be verified, into a Program whose Launch

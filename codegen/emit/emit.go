@@ -27,20 +27,36 @@ const (
 	ONNX   = "onnx"   // the optimized module as ONNX
 	TFLite = "tflite" // the same as TensorFlow Lite
 	MIR    = "mir"    // the same as text
+	PTX    = "ptx"    // the kernels of a CUDA target
 )
 
 // Kinds lists them.
-func Kinds() []string { return []string{MLC, Exe, Go, ONNX, TFLite, MIR} }
+func Kinds() []string { return []string{MLC, Exe, Go, ONNX, TFLite, MIR, PTX} }
 
 // For is o as a build for a kind of output needs it: stopped before a plan that
 // nobody reads, without rewrites that the kind cannot say. Errors: Usage for an
 // unknown kind, Unsupported for a system that no executable is made for.
 func For(kind string, o codegen.Options) (codegen.Options, error) {
 	switch kind {
-	case MLC, Go:
+	case MLC:
+	case Go:
+		if t, err := parseTarget(o.Target); err != nil || t.Device != "" {
+			if err == nil {
+				err = &diag.Error{Kind: diag.Unsupported, Port: "Go package", Have: "a program for " + t.String(), Want: "one for a CPU"}
+			}
+			return o, err
+		}
 	case Exe:
 		if _, err := platform(o.Target); err != nil {
 			return o, err
+		}
+	case PTX:
+		t, err := parseTarget(o.Target)
+		if err != nil {
+			return o, err
+		}
+		if t.Device != target.CUDA {
+			return o, diag.New(diag.Usage, "PTX is of the target cuda, not %v", t)
 		}
 	case TFLite:
 		o.Stop, o.Off = passes.Optimized, append(slices.Clip(o.Off), tflite.Unwanted()...)
@@ -52,17 +68,25 @@ func For(kind string, o codegen.Options) (codegen.Options, error) {
 	return o, nil
 }
 
-// platform is the system that an executable for a target runs on.
-func platform(name string) (string, error) {
+// parseTarget is target.Parse, native where none is named.
+func parseTarget(name string) (target.Target, error) {
 	if name == "" {
 		name = "native"
 	}
-	t, err := target.Parse(name)
+	return target.Parse(name)
+}
+
+// platform is the system that an executable for a target runs on.
+func platform(name string) (string, error) {
+	t, err := parseTarget(name)
 	if err != nil {
 		return "", err
 	}
+	if t.Device != "" {
+		return "", &diag.Error{Kind: diag.Unsupported, Port: "executable", Have: "a program for " + t.String(), Want: "one for a CPU: a stub has no device"}
+	}
 	sys := t.OS
-	if sys == "" && strings.HasPrefix(name, "native") {
+	if sys == "" && (name == "" || strings.HasPrefix(name, "native")) {
 		sys = goruntime.GOOS
 	} else if sys == "" {
 		sys = "linux"
@@ -102,6 +126,12 @@ func Write(ctx context.Context, w io.Writer, a *codegen.Artifact, kind string, o
 		if err == nil {
 			_, err = w.Write(b)
 		}
+		return nil, err
+	case PTX:
+		if a.Program() == nil || len(a.Program().Code) == 0 {
+			return nil, diag.New(diag.Unsupported, "nothing of the model runs on the device: there is no PTX")
+		}
+		_, err := w.Write(a.Program().Code)
 		return nil, err
 	case Exe:
 		return nil, executable(ctx, w, a, &o)

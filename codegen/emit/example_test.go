@@ -49,7 +49,7 @@ func ExampleFor() {
 func ExampleKinds() {
 	fmt.Println(emit.Kinds())
 	// Output:
-	// [mlc exe go onnx tflite mir]
+	// [mlc exe go onnx tflite mir ptx]
 }
 
 // What is built for a kind is exported as that.
@@ -100,3 +100,27 @@ func ExampleGoPackage() {
 	// model_arm64.mlc
 	// testdata/seed_1000/output_0.pb
 }
+
+// A target with a device has the kernels that were written for it.
+func ExampleWrite_ptx() {
+	ctx := context.Background()
+	o, err := emit.For(emit.PTX, codegen.Options{Target: "cuda:sm_80"})
+	check(err)
+	a, err := codegen.Build(ctx, codegen.Bytes([]byte(small)), o)
+	check(err)
+	defer a.Close()
+	var b bytes.Buffer
+	_, err = emit.Write(ctx, &b, a, emit.PTX, emit.Options{})
+	check(err)
+	fmt.Println(bytes.Contains(b.Bytes(), []byte(".target sm_80")))
+	// Output:
+	// true
+}
+
+// small is a model in the text form.
+const small = `module "small" opset {ai.onnx 28}
+func main(%x: f32[3]) -> (%y: f32[3]) {
+	%y = Relu %x : f32[3]
+	return %y
+}
+`

@@ -142,6 +142,8 @@ func emitKind(asked, out string) (string, error) {
 			return "mir", nil
 		case ".tflite":
 			return "tflite", nil
+		case ".ptx":
+			return "ptx", nil
 		}
 		return "mlc", nil
 	}
@@ -195,6 +197,7 @@ type buildSummary struct {
 	FastMACs float64        `json:"fast_mac_share,omitempty"`
 	Memory   int            `json:"memory_bytes,omitempty"`
 	Seconds  float64        `json:"seconds"`
+	Device   *deviceShare   `json:"device,omitempty"`
 	Passes   []passTime     `json:"passes,omitempty"`
 	TFLite   *tfliteSummary `json:"tflite,omitempty"`
 }
@@ -222,6 +225,7 @@ func (a *app) summarize(art *codegen.Artifact, out, kind string, size int64, too
 	if p := art.Program(); p != nil {
 		st := programStats(p, a.reg.Kernels)
 		s.Target, s.Calls, s.MACs, s.FastMACs, s.Memory = p.Target, st.calls, st.macs, st.share(), memoryOf(p)
+		s.Device = st.device(p)
 	}
 	return s
 }
@@ -231,6 +235,9 @@ func (s *buildSummary) line() string {
 	line := fmt.Sprintf("%s: %s", s.Output, bytesText(s.Bytes))
 	if s.Target != "" {
 		line += fmt.Sprintf(", %s, %d kernel calls, %s MACs (%.1f %% in fast kernels), %s of memory", s.Target, s.Calls, countText(s.MACs), 100*s.FastMACs, bytesText(int64(s.Memory)))
+	}
+	if s.Device != nil {
+		line += fmt.Sprintf(", %v", s.Device)
 	}
 	return fmt.Sprintf("%s, %.2f s", line, s.Seconds)
 }

@@ -30,6 +30,7 @@ type inspection struct {
 	Consts   int64          `json:"constant_bytes,omitempty"`
 	Target   string         `json:"target,omitempty"`
 	FastMACs float64        `json:"fast_mac_share"`
+	Device   *deviceShare   `json:"device,omitempty"`
 	Kernels  []kernelUse    `json:"kernels,omitempty"`
 }
 
@@ -46,6 +47,7 @@ type kernelUse struct {
 	Calls  int      `json:"calls"`
 	MACs   int64    `json:"macs"`
 	Fast   bool     `json:"fast"`
+	Device bool     `json:"device,omitempty"`
 }
 
 func (a *app) inspect() *cobra.Command {
@@ -142,6 +144,7 @@ func ofModule(m *ir.Module) *inspection {
 func (a *app) ofProgram(x *inspection, p *plan.Program) {
 	st := programStats(p, a.reg.Kernels)
 	x.MACs, x.FastMACs, x.Consts, x.Memory, x.Target = st.macs, st.share(), st.consts, memoryOf(p), p.Target
+	x.Device = st.device(p)
 	if x.Dims == nil {
 		for _, s := range p.Syms {
 			x.Dims = append(x.Dims, s.Name)
@@ -150,18 +153,25 @@ func (a *app) ofProgram(x *inspection, p *plan.Program) {
 	for _, f := range p.Funcs {
 		for i := range f.Body {
 			in := &f.Body[i]
-			if len(in.Alts) == 0 {
+			k := ""
+			switch {
+			case in.Op == plan.Launch:
+				k = in.Grid.Kernel
+			case len(in.Alts) > 0:
+				k = in.Alts[0].Kernel
+			default:
 				continue
 			}
-			k := in.Alts[0].Kernel
 			j := slices.IndexFunc(x.Kernels, func(u kernelUse) bool { return u.Kernel == k })
 			if j < 0 {
 				u := kernelUse{Op: in.Name, Kernel: k}
-				for _, alt := range in.Alts[1:] {
+				for _, alt := range in.Alts {
 					u.Alts = append(u.Alts, alt.Kernel)
 				}
+				u.Alts = u.Alts[min(1, len(u.Alts)):]
 				d := a.reg.Kernels.Get(k)
-				u.Fast = d != nil && d.Fast
+				u.Device = in.Op == plan.Launch
+				u.Fast = d != nil && d.Fast || u.Device
 				x.Kernels = append(x.Kernels, u)
 				j = len(x.Kernels) - 1
 			}
@@ -209,6 +219,9 @@ func (a *app) printInspection(x *inspection, kernels bool) {
 	fmt.Fprintf(w, "constants   %s packed\n", bytesText(x.Consts))
 	fmt.Fprintf(w, "memory      %s for intermediate values (open dims at their lower bounds)\n", bytesText(int64(x.Memory)))
 	fmt.Fprintf(w, "target      %s, %.2f %% of MACs in fast kernels\n", x.Target, 100*x.FastMACs)
+	if x.Device != nil {
+		fmt.Fprintf(w, "device      %v\n", x.Device)
+	}
 	if !kernels {
 		return
 	}

@@ -1,0 +1,113 @@
+package cuda
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
+	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/eval"
+	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/exec"
+	"github.com/mlc-go/mlc/runtime/kernel/all"
+	"github.com/mlc-go/mlc/runtime/plan"
+)
+
+// onDevice says whether every call of p became launches.
+func onDevice(p *plan.Program) bool {
+	return !slices.ContainsFunc(p.Main().Body, func(in plan.Instr) bool { return in.Op == plan.Call })
+}
+
+// everyTiling lists all tilings.
+func everyTiling() []*tiling {
+	var out []*tiling
+	for _, list := range [][]tiling{tilings, halfTilings} {
+		for i := range list {
+			out = append(out, &list[i])
+		}
+	}
+	return out
+}
+
+// try runs the text on the interpreter of PTX and on that of the module, with
+// every open extent n, and compares: no element may be off by more than 1e-5 of
+// the largest. A tiling, unless nil, is that of all products.
+func try(t *testing.T, body string, tl *tiling, ns ...int) {
+	t.Helper()
+	if tl == nil || !tl.half {
+		tryFor(t, body, "cuda", tl, ns...)
+		return
+	}
+	for _, to := range []string{"cuda:sm_75+f16", "cuda:sm_80+f16"} {
+		tryFor(t, body, to, tl, ns...)
+	}
+}
+
+func tryFor(t *testing.T, body, to string, tl *tiling, ns ...int) {
+	t.Helper()
+	p := lower(t, body, to, tl)
+	if !onDevice(p) {
+		t.Errorf("a call stays on the host\n%s", body)
+		return
+	}
+	m, err := exec.NewOn(p, all.Set(), cpu.Features(0), ptxsim.NewDevice(ptxsim.Checks{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	s := m.NewSession(1, 0)
+	defer s.Close()
+	want := module(t, body)
+	for _, n := range ns {
+		in := fill(t, want, n)
+		y, err := eval.Run(context.Background(), want, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := make([]tensor.Value, len(y))
+		if err := s.Run(context.Background(), in, out); err != nil {
+			t.Errorf("n=%d %s tiling %v: %v\n%s", n, to, tl, err, body)
+			return
+		}
+		for i := range y {
+			if y[i].Tensor.Len() == 0 {
+				continue
+			}
+			largest := 0.0
+			for _, v := range tensor.Slice[float32](&y[i].Tensor) {
+				largest = max(largest, math.Abs(float64(v)))
+			}
+			if err := tensor.Custom(0, 1e-5*largest).Compare(out[i], y[i]); err != nil {
+				t.Errorf("n=%d %s tiling %v: result %d: %v\n%s", n, to, tl, i, err, body)
+			}
+		}
+	}
+}
+
+// fill makes inputs, of values of float16, with every open extent n.
+func fill(t *testing.T, m *ir.Module, n int) []tensor.Value {
+	var in []tensor.Value
+	for i, p := range m.Main().Params {
+		var dims []int
+		for _, d := range p.Type.Dims {
+			v, err := d.Eval(func(string) (int64, bool) { return int64(n), true })
+			if err != nil {
+				t.Fatal(err)
+			}
+			dims = append(dims, int(v))
+		}
+		x, err := tensor.Random(p.Type.DType, uint64(50+i), dims...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.DType() == dtype.F32 {
+			short(&x)
+		}
+		in = append(in, tensor.V(x))
+	}
+	return in
+}
