@@ -6,15 +6,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mlc-go/mlc/codegen/ptx/ptxtest"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/build"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
-
-var ptxas = flag.String("ptxas", "", ptxtest.Usage)
 
 // close32 is what the order of additions may change.
 var close32 = tensor.Custom(1e-5, 1e-6)
@@ -265,8 +262,9 @@ func TestKernels(t *testing.T) {
 
 // Every kernel assembles, without spills.
 func TestAssemble(t *testing.T) {
+	ptxas := flag.Lookup("ptxas") // of the tests inside the package
 	for _, g := range graphs() {
-		t.Run(g.name, func(t *testing.T) { g.assemble(t, *ptxas) })
+		t.Run(g.name, func(t *testing.T) { g.assemble(t, ptxas.Value.String()) })
 	}
 }
 
