@@ -176,6 +176,13 @@ var moves = []graph{
 	{name: "split", dims: []int{0, 7, 3}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return b.Split(3, x, b.Ints(2, 1, 4), build.Axis(1))
 	}},
+	{name: "split with a part of nothing", dims: []int{0, 7}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		y := b.Split(3, x, b.Ints(2, 0, 5), build.Axis(1))
+		return append(y, b.Concat([]*ir.Value{y[2], y[1], y[0]}, 1))
+	}},
+	{name: "slice of nothing", dims: []int{0, 6}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return []*ir.Value{b.Slice(x, b.Ints(4), b.Ints(2), b.Ints(1), nil), b.Softmax(x)}
+	}},
 	{name: "gather", dims: []int{0, 5, 4}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return []*ir.Value{b.Gather(x, b.Ints(1, -1, 0, -5, 4), build.Axis(1)), b.Gather(x, b.Scalar(dtype.I32, -2), build.Axis(2))}
 	}},
