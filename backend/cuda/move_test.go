@@ -301,3 +301,19 @@ func TestMovesOnHost(t *testing.T) {
 `},
 	})
 }
+
+// Which operand is broadcast is known when the kernel runs.
+func TestBroadcastOpen(t *testing.T) {
+	for _, d := range []map[string]int64{{"N": 1, "M": 3}, {"N": 3, "M": 1}, {"N": 3, "M": 3}, {"N": 1, "M": 1}, {"N": 0, "M": 1}, {"N": 300, "M": 1}} {
+		kernelCase{exact: true, dims: d, text: `dim N 0..999
+dim M 0..999
+func main(%x: f32[N,2], %z: f32[2,M,1], %w: f32[N,1]) -> (%y: f32[2,bcast(M,N),2], %e: f32[2,bcast(N,bcast(M,N)),2]) {
+	%y = Add %x, %z : f32[2,bcast(M,N),2]
+	%zero = Constant {value_float=0.0} : f32[]
+	%c = Less %z, %zero : bool[2,M,1]
+	%e = Where %c, %x, %w : f32[2,bcast(N,bcast(M,N)),2]
+	return %y, %e
+}
+`, host: []string{"ref.Less", "less.f32"}}.check(t)
+	}
+}
