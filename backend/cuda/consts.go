@@ -15,6 +15,10 @@ import (
 // 2^31 elements, so that elements can be numbered in 32 bits.
 func (k *kern) bounded(dims []shape.Dim) { k.extent(shape.Prod(dims)) }
 
+// empty says whether result 0 is known to have no element: kernels that divide by
+// its extents leave it to the host.
+func (o *op) empty() bool { return shape.Prod(o.output(0).Dims).Is(0) }
+
 // constValue is operand i where it is constant and plain; it is not present
 // where the operand is absent.
 func (o *op) constValue(i int) (v tensor.Value, ok bool, err error) {

@@ -92,7 +92,7 @@ func where(o *op) (bool, error) {
 	u := units{o.elem(0), 1}
 	k := o.kernel("where")
 	k.each(out, func(i ptx.U32, at []ptx.U32) {
-		from := func(j int) ptx.Ptr { return k.load(j).At(k.index(o.input(j).Dims, at), o.input(j).DType.Bits()/8) }
+		from := func(j int) ptx.Ptr { return k.load(j).At(k.index(o.input(j).Dims, out, at), o.input(j).DType.Bits()/8) }
 		to := k.store(0).At(i, u.bytes)
 		k.IfElse(from(0).LdU8().Ne(ptx.I(0)), func() { u.move(to, from(1)) }, func() { u.move(to, from(2)) })
 	})
@@ -108,7 +108,7 @@ func expand(o *op) (bool, error) {
 	u := units{o.elem(0), 1}
 	k := o.kernel("expand")
 	k.each(out, func(i ptx.U32, at []ptx.U32) {
-		u.move(k.store(0).At(i, u.bytes), k.load(0).At(k.index(x, at), u.bytes))
+		u.move(k.store(0).At(i, u.bytes), k.load(0).At(k.index(x, out, at), u.bytes))
 	})
 	return true, nil
 }

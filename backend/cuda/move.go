@@ -99,7 +99,7 @@ func transpose(o *op) (bool, error) {
 		}
 		seen[p] = true
 	}
-	if !o.moves(0, 0) {
+	if !o.moves(0, 0) || o.empty() {
 		return false, nil
 	}
 	dims, perm := mergeAxes(x, perm)

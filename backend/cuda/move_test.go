@@ -35,7 +35,7 @@ var reductions = []graph{
 	{name: "sum of the batch", dims: []int{0, 5, 3}, body: reduced("ReduceSum", 0)},
 	{name: "max by blocks", dims: []int{0, 1031}, body: reduced("ReduceMax", 1)},
 	{name: "max of all", dims: []int{0, 11, 97}, body: reduced("ReduceMax")},
-	{name: "min of the outer axes", dims: []int{3, 0, 41}, body: reduced("ReduceMin", 0, 1)},
+	{name: "min of the outer axes", dims: []int{3, 0, 41}, body: reduced("ReduceMin", 0, 1), n: []int{0, 1, 67}},
 	{name: "product of the middle", dims: []int{2, 0, 17, 3}, body: reduced("ReduceProd", 2), tol: tensor.Custom(1e-5, 0)},
 	{name: "sum of squares beside", dims: []int{0, 33, 40}, body: reduced("ReduceSumSquare", 1)},
 	{name: "l1 of both ends", dims: []int{0, 3, 5, 7}, body: reduced("ReduceL1", 1, 3)},
@@ -48,7 +48,13 @@ var reductions = []graph{
 	{name: "softmax of many by warps", dims: []int{0, 33}, body: softmax(1), n: []int{4097}},
 	{name: "softmax of columns", dims: []int{0, 37, 5}, body: softmax(1)},
 	{name: "softmax of channels", dims: []int{0, 65, 37}, body: softmax(1), n: []int{3, 120}},
-	{name: "softmax of the batch", dims: []int{0, 5}, body: softmax(0)},
+	{name: "softmax of the batch", dims: []int{0, 5}, body: softmax(0), n: []int{0, 1, 67}},
+	{name: "softmax of large numbers", dims: []int{0, 67}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return softmax(1)(b, b.Mul(x, b.Scalar(dtype.F32, 300)))
+	}},
+	{name: "softmax of large numbers by blocks", dims: []int{0, 1031}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return softmax(1)(b, b.Mul(x, b.Scalar(dtype.F32, 300)))
+	}},
 	{name: "global average", dims: []int{0, 3, 13, 13}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return one(b.GlobalAveragePool(x))
 	}},
@@ -170,6 +176,13 @@ var moves = []graph{
 	{name: "split", dims: []int{0, 7, 3}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return b.Split(3, x, b.Ints(2, 1, 4), build.Axis(1))
 	}},
+	{name: "split with a part of nothing", dims: []int{0, 7}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		y := b.Split(3, x, b.Ints(2, 0, 5), build.Axis(1))
+		return append(y, b.Concat([]*ir.Value{y[2], y[1], y[0]}, 1))
+	}},
+	{name: "slice of nothing", dims: []int{0, 6}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return []*ir.Value{b.Slice(x, b.Ints(4), b.Ints(2), b.Ints(1), nil), b.Neg(x)}
+	}},
 	{name: "gather", dims: []int{0, 5, 4}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return []*ir.Value{b.Gather(x, b.Ints(1, -1, 0, -5, 4), build.Axis(1)), b.Gather(x, b.Scalar(dtype.I32, -2), build.Axis(2))}
 	}},
@@ -287,4 +300,20 @@ func TestMovesOnHost(t *testing.T) {
 }
 `},
 	})
+}
+
+// Which operand is broadcast is known when the kernel runs.
+func TestBroadcastOpen(t *testing.T) {
+	for _, d := range []map[string]int64{{"N": 1, "M": 3}, {"N": 3, "M": 1}, {"N": 3, "M": 3}, {"N": 1, "M": 1}, {"N": 0, "M": 1}, {"N": 300, "M": 1}} {
+		kernelCase{exact: true, dims: d, text: `dim N 0..999
+dim M 0..999
+func main(%x: f32[N,2], %z: f32[2,M,1], %w: f32[N,1]) -> (%y: f32[2,bcast(M,N),2], %e: f32[2,bcast(N,bcast(M,N)),2]) {
+	%y = Add %x, %z : f32[2,bcast(M,N),2]
+	%zero = Constant {value_float=0.0} : f32[]
+	%c = Less %z, %zero : bool[2,M,1]
+	%e = Where %c, %x, %w : f32[2,bcast(N,bcast(M,N)),2]
+	return %y, %e
+}
+`, host: []string{"ref.Less", "less.f32"}}.check(t)
+	}
 }

@@ -86,13 +86,8 @@ func first(list []string) string {
 
 // placeable says whether a device can hold all operands: tensors of whole
 // bytes whose extents follow from the entry symbols, of less than 2^31 elements
-// where that is known. Results that are known to be empty need no device.
+// where that is known.
 func (x *placer) placeable(in *plan.Instr) bool {
-	for _, s := range in.Out {
-		if s != plan.None && shape.Prod(x.old.Slots[s].Type.Dims).Is(0) {
-			return false
-		}
-	}
 	for _, s := range append(in.In[:len(in.In):len(in.In)], in.Out...) {
 		if s == plan.None {
 			continue

@@ -68,7 +68,12 @@ func (o *op) pool(name string, start float32, two func(a, b ptx.F32) ptx.F32, fi
 		}
 		v := k.VarF32(ptx.F(start))
 		k.taps(axes, first, ptx.I(0), ptx.Bool(true), func(e ptx.U32, there ptx.Pred) {
-			k.If(there, func() { v.Set(two(v.Get(), k.load(0).At(base.Add(e), 4).LdF32())) })
+			// No branch, so that many loads are under way.
+			x := k.load(0).At(base.Add(e), 4).If(there).LdF32()
+			if start != 0 {
+				x = there.SelF32(x, ptx.F(start))
+			}
+			v.Set(two(v.Get(), x))
 		})
 		r := v.Get()
 		if finish != nil {

@@ -142,8 +142,8 @@ func matmulF32(o *op) (bool, error) {
 	at := ptx.Axes(z, k.extents(batch)...)
 	p := product{k: k.extent(kk), m0: k.CtaX().Mul(ptx.I(t.m)), n0: k.CtaY().Mul(ptx.I(t.n))}
 	em, en := k.extent(m), k.extent(n)
-	p.a = k.rowMajor(k.load(0).AtMul(k.index(ba, at), em.Mul(p.k), 4), em, p.k, !transA)
-	p.b = k.rowMajor(k.load(1).AtMul(k.index(bb, at), en.Mul(p.k), 4), en, p.k, transB)
+	p.a = k.rowMajor(k.load(0).AtMul(k.index(ba, batch, at), em.Mul(p.k), 4), em, p.k, !transA)
+	p.b = k.rowMajor(k.load(1).AtMul(k.index(bb, batch, at), en.Mul(p.k), 4), en, p.k, transB)
 	out := array{k.store(0).AtMul(z, em.Mul(en), 4), y.DType}
 	k.matrix(t, p, e, result{batch: z, m: em, n: en, out: out})
 	k.launch([]shape.Dim{m, n, count}, []int{t.m, t.n, 1}, []int{t.threads(), 1, 1})

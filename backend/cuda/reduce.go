@@ -64,7 +64,7 @@ func (o *op) reduce(kind string, marked func(axis int) bool) (bool, error) {
 	how, ok := folds[kind]
 	f := newFolding(x.Dims, marked)
 	n, count := f.count(true), f.count(false)
-	if !ok || x.DType != dtype.F32 || y.DType != dtype.F32 || !shape.Prod(y.Dims).Equal(count) {
+	if !ok || o.empty() || x.DType != dtype.F32 || y.DType != dtype.F32 || !shape.Prod(y.Dims).Equal(count) {
 		return false, nil
 	}
 	k := o.kernel("reduce_" + kind)
@@ -102,7 +102,7 @@ func (o *op) softmax(name string, value func(x, top, sum ptx.F32) ptx.F32) (bool
 	if o.attrs().Has("axis") {
 		axis = o.attrs().Int("axis")
 	}
-	if axis < -rank || axis >= rank || !floats(x.DType) || x.DType != y.DType || !shape.EqualAll(x.Dims, y.Dims) {
+	if o.empty() || axis < -rank || axis >= rank || !floats(x.DType) || x.DType != y.DType || !shape.EqualAll(x.Dims, y.Dims) {
 		return false, nil
 	}
 	axis = (axis + rank) % rank
