@@ -240,7 +240,7 @@ func (q *queue) do(ctx context.Context, what string, f func() result) error {
 // Upload implements exec.Queue: the driver has read pageable memory when it
 // returns.
 func (q *queue) Upload(addr uint64, src []byte) error {
-	return q.do(nil, "copying to the device", func() result {
+	return q.do(context.Background(), "copying to the device", func() result {
 		return call(q.d.drv.copyUp, uintptr(addr), uintptr(unsafe.Pointer(unsafe.SliceData(src))), uintptr(len(src)), q.stream)
 	})
 }
@@ -252,7 +252,7 @@ func (q *queue) Download(ctx context.Context, dst []byte, addr uint64) error {
 	if err := q.Wait(ctx); err != nil {
 		return err
 	}
-	return q.do(nil, "copying from the device", func() result {
+	return q.do(context.Background(), "copying from the device", func() result {
 		if r := call(q.d.drv.copyDown, uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(addr), uintptr(len(dst)), q.stream); r != 0 {
 			return r
 		}
@@ -262,7 +262,7 @@ func (q *queue) Download(ctx context.Context, dst []byte, addr uint64) error {
 
 // Copy implements exec.Queue.
 func (q *queue) Copy(to, from uint64, n int) error {
-	return q.do(nil, "copying on the device", func() result {
+	return q.do(context.Background(), "copying on the device", func() result {
 		return call(q.d.drv.copyAcross, uintptr(to), uintptr(from), uintptr(n), q.stream)
 	})
 }
@@ -324,8 +324,8 @@ func (q *queue) Wait(ctx context.Context) error {
 // Close implements exec.Queue.
 func (q *queue) Close() error {
 	return errors.Join(
-		q.do(nil, "event", func() result { return call(q.d.drv.eventDestroy, q.done) }),
-		q.do(nil, "stream", func() result { return call(q.d.drv.streamDestroy, q.stream) }))
+		q.do(context.Background(), "event", func() result { return call(q.d.drv.eventDestroy, q.done) }),
+		q.do(context.Background(), "stream", func() result { return call(q.d.drv.streamDestroy, q.stream) }))
 }
 
 // Time is how long the device takes for what f puts into the queue, by its own

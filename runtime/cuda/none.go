@@ -3,6 +3,9 @@
 package cuda
 
 import (
+	"context"
+	"time"
+
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/runtime/exec"
 )
@@ -20,3 +23,8 @@ func (d *Device) Info() Info { return Info{} }
 
 // Close does nothing.
 func (d *Device) Close() error { return nil }
+
+// Time does nothing.
+func (d *Device) Time(context.Context, exec.Queue, func() error) (time.Duration, error) {
+	return 0, nil
+}

@@ -21,8 +21,9 @@ var armModels = []string{"mnist-cntk-8", "oww-hello-deepa", "yunet-n-dynamic", "
 // armCPUs are the emulated machines: the first has no optional feature.
 var armCPUs = []string{"cortex-a53", "max"}
 
-// arm64Artifacts builds arm64 artifacts here, builds them again on arm64, wants
-// the same bytes, and runs the former on arm64 against the recorded outputs.
+// arm64Artifacts builds artifacts for arm64 and for GPUs here, builds them again
+// on arm64, wants the same bytes, and runs those for arm64 there against the
+// recorded outputs.
 func (r *runner) arm64Artifacts(log io.Writer) error {
 	q, err := qemu()
 	if err != nil {
@@ -39,21 +40,22 @@ func (r *runner) arm64Artifacts(log io.Writer) error {
 	if err := r.command(log, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"}, "go", "build", "-o", arm, "./tools/mlc"); err != nil {
 		return err
 	}
+	for _, m := range models {
+		for _, target := range []string{"cuda", "cuda:sm_80+f16"} {
+			if _, err := r.builtTwice(log, m, target, host, q, arm); err != nil {
+				return err
+			}
+		}
+	}
 	for _, m := range armModels {
 		dir, err := r.unpacked(m)
 		if err != nil {
 			return err
 		}
 		model := filepath.Join(dir, "model.onnx")
-		here, there := filepath.Join(stateDir, m+".arm64.mlc"), filepath.Join(stateDir, m+".arm64.qemu.mlc")
-		if err := r.command(log, nil, host, "build", "--target", "arm64", model, "-o", here); err != nil {
+		here, err := r.builtTwice(log, m, "arm64", host, q, arm)
+		if err != nil {
 			return err
-		}
-		if err := r.command(log, nil, q, "-cpu", "max", arm, "build", "--target", "arm64", model, "-o", there); err != nil {
-			return err
-		}
-		if err := sameFile(here, there); err != nil {
-			return fmt.Errorf("%s: built here and on arm64: %w", m, err)
 		}
 		for _, c := range armCPUs {
 			if err := r.runOn(log, []string{q, "-cpu", c, arm}, here, model, dir); err != nil {
@@ -63,6 +65,29 @@ func (r *runner) arm64Artifacts(log io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// builtTwice builds a model by the host's command and by that for arm64, and
+// gives the former's file. Files of different bytes are an error.
+func (r *runner) builtTwice(log io.Writer, m, target, host, qemu, arm string) (string, error) {
+	dir, err := r.unpacked(m)
+	if err != nil {
+		return "", err
+	}
+	model := filepath.Join(dir, "model.onnx")
+	name := filepath.Join(stateDir, m+"."+strings.ReplaceAll(target, ":", "-"))
+	here, there := name+".mlc", name+".qemu.mlc"
+	if err := r.command(log, nil, host, "build", "--target", target, model, "-o", here); err != nil {
+		return "", err
+	}
+	if err := r.command(log, nil, qemu, "-cpu", "max", arm, "build", "--target", target, model, "-o", there); err != nil {
+		return "", err
+	}
+	if err := sameFile(here, there); err != nil {
+		return "", fmt.Errorf("%s for %s: built here and on arm64: %w", m, target, err)
+	}
+	fmt.Fprintf(log, "%s for %s: the same bytes from here and from arm64\n", m, target)
+	return here, nil
 }
 
 func sameFile(a, b string) error {

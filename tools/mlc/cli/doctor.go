@@ -12,6 +12,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/runtime/cuda"
 )
 
 // check is one line of the doctor's report.
@@ -24,10 +25,10 @@ type check struct {
 func (a *app) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor [MODEL]",
-		Short: "Check this machine: CPU features, kernels against the reference; with MODEL what it lacks",
+		Short: "Check this machine: CPU features, GPU, kernels against the reference; with MODEL what it lacks",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			list := []check{a.cpuCheck(), {"cores", true, fmt.Sprint(cpu.Cores())}, {"caches", true, fmt.Sprintf("%+v", cpu.Caches())}}
+			list := []check{a.cpuCheck(), {"cores", true, fmt.Sprint(cpu.Cores())}, {"caches", true, fmt.Sprintf("%+v", cpu.Caches())}, cudaCheck(cuda.Open(cuda.Options{}))}
 			list = append(list, a.selfTest(c.Context()))
 			if len(args) == 1 {
 				list = append(list, a.modelCheck(c.Context(), args[0]))
@@ -59,6 +60,20 @@ func (a *app) cpuCheck() check {
 		d += fmt.Sprintf("; in force: %s (%s)", h, cpu.EnvCPU)
 	}
 	return check{"cpu", true, d}
+}
+
+// cudaCheck says which device d is, or why there is none. A machine without one
+// is well all the same; one whose driver fails is not.
+func cudaCheck(d *cuda.Device, err error) check {
+	if err != nil {
+		return check{"cuda", diag.KindOf(err) == diag.Unsupported, err.Error()}
+	}
+	i := d.Info()
+	c := check{"cuda", true, fmt.Sprintf("%s, compute capability %d.%d, %d multiprocessors, %s, driver of CUDA %d.%d", i.Name, i.Capability/10, i.Capability%10, i.Processors, bytesText(i.Memory), i.Driver/1000, i.Driver%1000/10)}
+	if err := d.Close(); err != nil {
+		c.OK, c.Detail = false, c.Detail+": "+err.Error()
+	}
+	return c
 }
 
 // selfTest compiles every operator's examples for this machine and compares
