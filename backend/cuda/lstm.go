@@ -128,6 +128,7 @@ type unit struct {
 func (o *op) lstmSteps(l *layer, gates plan.SlotID) {
 	k := o.kernel("lstm")
 	k.Block(l.threads, 1, 1)
+	k.Resident(1)
 	dir := k.direction(l, k.CtaY)
 	batch, hidden := k.extent(l.batch), ptx.I(l.hidden)
 	h := k.Shared("h", 4*l.seqs*l.padded, 16)
@@ -264,10 +265,7 @@ func (k *kern) lstmProducts(l *layer, r ptx.Ptr, h, g ptx.Shared) {
 		for s := range sums {
 			var v [4]ptx.F32
 			for i := range v {
-				v[i] = sums[s][i].Get()
-				for mask := 4; mask < ptx.WarpSize; mask *= 2 {
-					v[i] = v[i].Add(k.ShflXorF32(v[i], ptx.I(mask)))
-				}
+				v[i] = k.acrossRows(sums[s][i].Get())
 			}
 			at := g.Off(4*s*l.panels*gemm.Panel).At(panel.MulAdd(ptx.I(4), quad), 16)
 			at.If(row.Eq(ptx.I(0))).StF32x4(v)

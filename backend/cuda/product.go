@@ -25,6 +25,10 @@ func gemmF32(o *op) (bool, error) {
 		return false, err
 	}
 	m := shape.Prod(rows)
+	if few, ok := m.Const(); ok && few > 0 && few <= maxThin && o.c.opt.tiling == nil {
+		o.thin(int(few), kk, n, e)
+		return true, nil
+	}
 	t := o.tilingFor(m, n, shape.Int(1))
 	k := o.kernel("gemm")
 	p := product{k: k.extent(kk), m0: k.CtaX().Mul(ptx.I(t.m)), n0: k.CtaY().Mul(ptx.I(t.n))}

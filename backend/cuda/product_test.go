@@ -32,6 +32,21 @@ func TestGemm(t *testing.T) {
 	try(t, mir(gemmText, 33, 44, 55), nil, 0)
 }
 
+// A few rows, which have a kernel of their own.
+func TestThin(t *testing.T) {
+	const text = `func main(%x: f32[$A,$C], %r: f32[$A,$B]) -> (%y: f32[$A,$B]) {
+	%w = const f32[$C,$B] random(seed=1)
+	%b = const f32[$B] random(seed=2)
+	%p = MatMul %x, %w : f32[$A,$B]
+	%q = Add %p, %b : f32[$A,$B]
+	%y = Mul %q, %r : f32[$A,$B]
+	return %y
+}`
+	for _, d := range [][3]int{{1, 1, 1}, {1, 16, 64}, {1, 15, 63}, {1, 17, 65}, {2, 33, 7}, {3, 16, 256}, {4, 40, 257}, {4, 5, 600}, {1, 1000, 520}, {1, 3, 0}} {
+		try(t, mir(text, d[0], d[1], d[2]), nil, 0)
+	}
+}
+
 // Operands at run time, each way round, with batches that broadcast.
 func TestMatMul(t *testing.T) {
 	const plain = `func main(%a: f32[$A], %b: f32[$B]) -> (%y: f32[$C]) {
