@@ -47,6 +47,35 @@ func TestThin(t *testing.T) {
 	}
 }
 
+// Products in parts: the steps divide or don't, the last part is short.
+func TestParts(t *testing.T) {
+	const text = `func main(%x: f32[$A,$C], %r: f32[$A,$B]) -> (%y: f32[$A,$B]) {
+	%w = const f32[$C,$B] random(seed=1)
+	%p = MatMul %x, %w : f32[$A,$B]
+	%y = Add %p, %r : f32[$A,$B]
+	return %y
+}`
+	const conv = `func main(%x: f32[2,6,5,7]) -> (%y: f32[2,4,5,7]) {
+	%w = const f32[4,3,3,3] random(seed=1)
+	%b = const f32[4] random(seed=2)
+	%c = Conv %x, %w, %b {group=2, pads=[1,1,1,1]} : f32[2,4,5,7]
+	%y = Relu %c : f32[2,4,5,7]
+	return %y
+}`
+	const batched = `func main(%a: f32[3,5,70], %b: f32[3,70,8]) -> (%y: f32[3,5,8]) {
+	%y = MatMul %a, %b : f32[3,5,8]
+	return %y
+}`
+	for _, tl := range everyTiling() {
+		for _, parts := range []int{2, 3} {
+			for _, body := range []string{mir(text, 9, 20, 64), mir(text, 7, 17, 65), mir(text, 3, 5, 290), conv, batched} {
+				tryParts(t, body, tl, parts)
+			}
+		}
+	}
+	try(t, mir(text, 30, 36, 1100), nil, 0) // as chosen
+}
+
 // Operands at run time, each way round, with batches that broadcast.
 func TestMatMul(t *testing.T) {
 	const plain = `func main(%a: f32[$A], %b: f32[$B]) -> (%y: f32[$C]) {

@@ -38,18 +38,29 @@ func everyTiling() []*tiling {
 // the largest. A tiling, unless nil, is that of all products.
 func try(t *testing.T, body string, tl *tiling, ns ...int) {
 	t.Helper()
+	tryFor(t, body, tl, 0, ns...)
+}
+
+// tryParts is try with the steps of products in parts.
+func tryParts(t *testing.T, body string, tl *tiling, parts int) {
+	t.Helper()
+	tryFor(t, body, tl, parts, 0)
+}
+
+func tryFor(t *testing.T, body string, tl *tiling, parts int, ns ...int) {
+	t.Helper()
 	if tl == nil || !tl.half {
-		tryFor(t, body, "cuda", tl, ns...)
+		compare(t, body, "cuda", tl, parts, ns...)
 		return
 	}
 	for _, to := range []string{"cuda:sm_75+f16", "cuda:sm_80+f16"} {
-		tryFor(t, body, to, tl, ns...)
+		compare(t, body, to, tl, parts, ns...)
 	}
 }
 
-func tryFor(t *testing.T, body, to string, tl *tiling, ns ...int) {
+func compare(t *testing.T, body, to string, tl *tiling, parts int, ns ...int) {
 	t.Helper()
-	p := lower(t, body, to, tl)
+	p := lower(t, body, to, tl, parts)
 	if !onDevice(p) {
 		t.Errorf("a call stays on the host\n%s", body)
 		return
