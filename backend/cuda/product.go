@@ -136,7 +136,11 @@ func matmulF32(o *op) (bool, error) {
 	if e == nil {
 		return false, err
 	}
-	o.run(job{name: "matmul", m: m, n: n, k: kk, batch: shape.Prod(batch), end: e,
+	count := shape.Prod(batch)
+	if v, ok := count.Const(); ok && v > maxGrid {
+		return false, nil
+	}
+	o.run(job{name: "matmul", m: m, n: n, k: kk, batch: count, end: e,
 		sides: func(k *kern, z ptx.U32) (a, b side) {
 			at := ptx.Axes(z, k.extents(batch)...)
 			rows, cols, steps := k.extent(m), k.extent(n), k.extent(kk)

@@ -129,6 +129,21 @@ func TestEpilogue(t *testing.T) {
 			}
 		}
 	}
+	// Operands of float16, in runs of four, two and one.
+	const half = `func main(%x: f32[9,7], %r: f16[$B]) -> (%y: f32[9,$A]) {
+	%w = const f32[7,$A] random(seed=1)
+	%p = MatMul %x, %w : f32[9,$A]
+	%f = Cast %r {to=1} : f32[$B]
+	%y = Mul %p, %f : f32[9,$A]
+	return %y
+}`
+	for _, tl := range everyTiling() {
+		for _, n := range []int{36, 18, 19} {
+			for _, r := range []string{"1", fmt.Sprint(n), "9,1", fmt.Sprintf("9,%d", n)} {
+				try(t, mir(half, n, r), tl, 0)
+			}
+		}
+	}
 	// Batches, of which an operand has one or all.
 	const batched = `func main(%a: f32[3,5,9], %b: f32[3,9,8], %r: f32[$A]) -> (%y: f32[3,5,8]) {
 	%p = MatMul %a, %b : f32[3,5,8]

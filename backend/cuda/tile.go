@@ -25,6 +25,7 @@ func (t tiling) threads() int {
 var tilings = []tiling{
 	{128, 128, 8, 8, 8, false},
 	{64, 64, 16, 4, 4, false},
+	{32, 64, 16, 2, 4, false},
 	{32, 32, 16, 2, 2, false},
 	{16, 64, 16, 2, 4, false},
 	{8, 64, 16, 2, 2, false},
