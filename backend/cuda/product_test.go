@@ -130,11 +130,10 @@ func TestEpilogue(t *testing.T) {
 		}
 	}
 	// Operands of float16, in runs of four, two and one.
-	const half = `func main(%x: f32[9,7], %r: f16[$B]) -> (%y: f32[9,$A]) {
-	%w = const f32[7,$A] random(seed=1)
-	%p = MatMul %x, %w : f32[9,$A]
-	%f = Cast %r {to=1} : f32[$B]
-	%y = Mul %p, %f : f32[9,$A]
+	const half = `func main(%x: f16[9,7], %r: f16[$B]) -> (%y: f16[9,$A]) {
+	%w = const f16[7,$A] random(seed=1)
+	%p = MatMul %x, %w : f16[9,$A]
+	%y = Mul %p, %r : f16[9,$A]
 	return %y
 }`
 	for _, tl := range everyTiling() {

@@ -35,7 +35,7 @@ func everyTiling() []*tiling {
 
 // try runs the text on the interpreter of PTX and on that of the module, with
 // every open extent n, and compares: no element may be off by more than 1e-5 of
-// the largest. A tiling, unless nil, is that of all products.
+// the largest, of float16 by more than a rounding. A tiling, unless nil, is that of all products.
 func try(t *testing.T, body string, tl *tiling, ns ...int) {
 	t.Helper()
 	tryFor(t, body, tl, 0, ns...)
@@ -88,11 +88,14 @@ func compare(t *testing.T, body, to string, tl *tiling, parts int, ns ...int) {
 			if y[i].Tensor.Len() == 0 {
 				continue
 			}
-			largest := 0.0
-			for _, v := range tensor.Slice[float32](&y[i].Tensor) {
-				largest = max(largest, math.Abs(float64(v)))
+			largest, off := 0.0, 1e-5
+			for k := range y[i].Tensor.Len() {
+				largest = max(largest, math.Abs(y[i].Tensor.Float(k)))
 			}
-			if err := tensor.Custom(0, 1e-5*largest).Compare(out[i], y[i]); err != nil {
+			if y[i].Tensor.DType() == dtype.F16 {
+				off = 1e-3
+			}
+			if err := tensor.Custom(0, off*largest).Compare(out[i], y[i]); err != nil {
 				t.Errorf("n=%d %s tiling %v: result %d: %v\n%s", n, to, tl, i, err, body)
 			}
 		}
