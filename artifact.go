@@ -11,6 +11,7 @@ import (
 	"github.com/mlc-go/mlc/codegen/calib"
 	"github.com/mlc-go/mlc/codegen/emit"
 	"github.com/mlc-go/mlc/codegen/gosrc"
+	"github.com/mlc-go/mlc/codegen/tflite"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/passes/bindshape"
@@ -22,6 +23,7 @@ type Artifact struct {
 	a     *codegen.Artifact
 	src   Source // of the build: the model, or what Quantize made of it
 	o     codegen.Options
+	lite  tflite.Options
 	close func() error // of src
 }
 
@@ -35,7 +37,7 @@ func Compile(ctx context.Context, s Source, opts ...Option) (*Artifact, error) {
 }
 
 func (c *config) compile(ctx context.Context, s Source) (*Artifact, error) {
-	a := &Artifact{src: s, o: c.o, close: func() error { return nil }}
+	a := &Artifact{src: s, o: c.o, lite: c.lite, close: func() error { return nil }}
 	if c.calib != nil {
 		q, err := codegen.Quantize(ctx, s, codegen.QuantizeOptions{Options: c.o, Threads: 1, Samples: calib.Dataset(c.calib, calibBatch, 0)})
 		if err != nil {
@@ -80,7 +82,7 @@ func (a *Artifact) Export(ctx context.Context, w io.Writer, format string) error
 		defer again.Close()
 		art = again
 	}
-	o := emit.Options{Target: a.o.Target}
+	o := emit.Options{Target: a.o.Target, TFLite: a.lite}
 	if dir, err := os.UserCacheDir(); err == nil { // else a stub is built anew
 		o.Stubs.Cache = filepath.Join(dir, "mlc", "stubs")
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	mlc "github.com/mlc-go/mlc"
+	"github.com/mlc-go/mlc/codegen/tflite"
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -96,6 +97,19 @@ func ExampleArtifact_Export() {
 	// mir true
 	// tflite true
 	// unknown kind "gguf" of output (have mlc, exe, go, onnx, tflite, mir, ptx)
+}
+
+// Channels last, as cameras and most TensorFlow Lite programs have pictures.
+func ExampleTFLite() {
+	ctx := context.Background()
+	a, err := mlc.Compile(ctx, mlc.File(digits), mlc.Dim("N", 1, 1), mlc.TFLite(tflite.Options{IO: tflite.NHWC}))
+	check(err)
+	defer a.Close()
+	var b bytes.Buffer
+	check(a.Export(ctx, &b, "tflite"))
+	fmt.Println(b.Len() > 100<<10)
+	// Output:
+	// true
 }
 
 // A Go package has its weights in it and links no compiler.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/mlc-go/mlc/codegen"
+	"github.com/mlc-go/mlc/codegen/tflite"
 	"github.com/mlc-go/mlc/frontend/data"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/passes/bindshape"
@@ -17,6 +18,7 @@ type config struct {
 	o     codegen.Options
 	reg   *Registry
 	calib data.Dataset // nil: not quantized
+	lite  tflite.Options
 }
 
 // Opt sets the level: "0", "1", "2" (default), "3".
@@ -67,6 +69,10 @@ func Quantize(mode string, calib data.Dataset) Option {
 		return nil
 	}
 }
+
+// TFLite says how Export writes TensorFlow Lite: the layout and element type of
+// inputs and outputs.
+func TFLite(t tflite.Options) Option { return func(c *config) error { c.lite = t; return nil } }
 
 // Task keeps in the model what it does with pictures, for task.Open.
 func Task(t task.Task) Option { return func(c *config) error { c.o.Task = &t; return nil } }

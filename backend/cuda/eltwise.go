@@ -30,7 +30,7 @@ func eltwiseF32(o *op) (bool, error) {
 			d := o.input(j).Dims
 			e := i
 			if !shape.EqualAll(d, out) {
-				e = k.index(d, at)
+				e = k.index(d, out, at)
 			}
 			vals[j] = loadFloat(k.share(j), e, o.input(j).DType)
 		}
@@ -58,14 +58,14 @@ func storeFloat(p ptx.Ptr, i ptx.U32, d dtype.DType, v ptx.F32) {
 }
 
 // broadcasts says whether each axis of d is known to be of extent 1 or that of
-// the axis of out that it stands under.
+// the axis of out that it stands under. Which of them it is may be open.
 func broadcasts(d, out []shape.Dim) bool {
 	lead := len(out) - len(d)
 	if lead < 0 {
 		return false
 	}
 	for i := range d {
-		if !d[i].Is(1) && !d[i].Equal(out[lead+i]) {
+		if !out[lead+i].Covers(d[i]) {
 			return false
 		}
 	}
@@ -73,15 +73,20 @@ func broadcasts(d, out []shape.Dim) bool {
 }
 
 // index is the element of an operand of extents d that stands at the
-// coordinates at of what it broadcasts to.
-func (k *kern) index(d []shape.Dim, at []ptx.U32) ptx.U32 {
+// coordinates at of what it broadcasts to, whose extents are out.
+func (k *kern) index(d, out []shape.Dim, at []ptx.U32) ptx.U32 {
 	lead := len(at) - len(d)
 	strides := ptx.Strides(k.extents(d)...)
 	var coords, steps []ptx.U32
 	for i := range d {
-		if !d[i].Is(1) {
-			coords, steps = append(coords, at[lead+i]), append(steps, strides[i])
+		if d[i].Is(1) {
+			continue
 		}
+		c := at[lead+i]
+		if !d[i].Equal(out[lead+i]) {
+			c = k.extent(d[i]).Eq(ptx.I(1)).SelU32(ptx.I(0), c)
+		}
+		coords, steps = append(coords, c), append(steps, strides[i])
 	}
 	return ptx.Linear(coords, steps)
 }

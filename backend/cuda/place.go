@@ -1,10 +1,12 @@
 package cuda
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
+	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
@@ -83,7 +85,8 @@ func first(list []string) string {
 }
 
 // placeable says whether a device can hold all operands: tensors of whole
-// bytes whose extents follow from the entry symbols.
+// bytes whose extents follow from the entry symbols, of less than 2^31 elements
+// where that is known.
 func (x *placer) placeable(in *plan.Instr) bool {
 	for _, s := range append(in.In[:len(in.In):len(in.In)], in.Out...) {
 		if s == plan.None {
@@ -100,6 +103,9 @@ func (x *placer) placeable(in *plan.Instr) bool {
 
 func (x *placer) sized(t tensor.Type) bool {
 	if !t.IsTensor() || !t.Ranked() || t.DType == dtype.String || t.DType.Bits()%8 != 0 {
+		return false
+	}
+	if n, known := shape.Prod(t.Dims).Const(); known && n > math.MaxInt32 {
 		return false
 	}
 	for _, d := range t.Dims {

@@ -144,8 +144,8 @@ func matmulF32(o *op) (bool, error) {
 		sides: func(k *kern, z ptx.U32) (a, b side) {
 			at := ptx.Axes(z, k.extents(batch)...)
 			rows, cols, steps := k.extent(m), k.extent(n), k.extent(kk)
-			pa := k.load(0).AtMul(k.index(ba, at), rows.Mul(steps), 4)
-			pb := k.load(1).AtMul(k.index(bb, at), cols.Mul(steps), 4)
+			pa := k.load(0).AtMul(k.index(ba, batch, at), rows.Mul(steps), 4)
+			pb := k.load(1).AtMul(k.index(bb, batch, at), cols.Mul(steps), 4)
 			return k.rowMajor(pa, rows, steps, !transA), k.rowMajor(pb, cols, steps, transB)
 		},
 		result: func(k *kern, z ptx.U32) result {

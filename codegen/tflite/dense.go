@@ -36,7 +36,7 @@ func (x *exporter) operand(n *ir.Node) (int, map[int]layout.Shuffle, error) {
 }
 
 func emitGemm(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opFullyConnected); err != nil {
 		return err
 	}
 	if n.Attrs.Bool("transA") {
@@ -73,7 +73,7 @@ func emitGemm(x *exporter, n *ir.Node) error {
 			return err
 		} else if beta != 1 {
 			s := x.like(left, "_beta", x.tensors[left].dims)
-			x.op(opMul, 1, binaryOptions(opMul, actNone), []int{left, x.floats("beta", []int{1}, float32(beta))}, s)
+			x.op(opMul, binaryOptions(opMul, actNone), []int{left, x.floats("beta", []int{1}, float32(beta))}, s)
 			left = s
 		}
 	}
@@ -88,7 +88,7 @@ func emitGemm(x *exporter, n *ir.Node) error {
 	if err := x.fullyConnected(p, actNone, prod); err != nil {
 		return err
 	}
-	x.op(opAdd, 1, binaryOptions(opAdd, actNone), []int{prod, left}, out)
+	x.op(opAdd, binaryOptions(opAdd, actNone), []int{prod, left}, out)
 	return nil
 }
 
@@ -126,7 +126,7 @@ func vectorOf(v *ir.Value, m int) ([]float32, bool) {
 }
 
 func emitMatMul(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opFullyConnected); err != nil {
 		return err
 	}
 	if p, err := x.product8(n, false); p != nil || err != nil {
@@ -176,9 +176,14 @@ func (x *exporter) product8(n *ir.Node, trans bool) (*product, error) {
 	}
 	w, scales, ok := weights8(n.In[1], axis)
 	q := x.bytesOf(n.In[0])
-	if !ok || q == nil || w.Rank() != 2 || n.Is("Gemm") && (n.Attrs.Float("alpha") != 1 || n.Attrs.Float("beta") != 1) || x.plan8(n, 0) == nil {
+	if !ok || q == nil || w.Rank() != 2 || n.Is("Gemm") && (n.Attrs.Float("alpha") != 1 || n.Attrs.Float("beta") != 1) {
 		return nil, nil
 	}
+	e := x.plan8(n, 0)
+	if e == nil {
+		return nil, nil
+	}
+	scales = settled(q.scale[0], scales, x.q8[e.out].scale[0])
 	p := &product{weights: w, name: n.In[1].Name, m: w.Dim(axis), scales: scales}
 	var b *ir.Value
 	if n.Is("Gemm") && len(n.In) > 2 {
@@ -208,16 +213,13 @@ func (x *exporter) dense8(p *product, err error) error {
 	if err != nil {
 		return err
 	}
-	out, err := x.define(p.eight.out)
+	out, close, err := x.defineAs(p.eight.out, p.eight.as)
 	if err != nil {
 		return err
 	}
+	defer close()
 	keep := len(x.tensors[out].dims) > 2
-	version := 4
-	if keep {
-		version = 5
-	}
-	x.op(opFullyConnected, version, fcOptions(keep, p.eight.act), []int{p.in, w, p.bias8}, out)
+	x.op(opFullyConnected, fcOptions(keep, p.eight.act), []int{p.in, w, p.bias8}, out)
 	return nil
 }
 
@@ -236,15 +238,12 @@ func (x *exporter) fullyConnected(p product, act, out int) error {
 	}
 	k := len(b) / 4 / max(p.m, 1)
 	w := x.constant(p.name, dtype.F32, []int{p.m, k}, b)
-	bias, version := -1, 6
+	bias := -1
 	keep := len(x.tensors[out].dims) > 2
 	if p.bias != nil {
-		bias, version = x.floats(p.name+"_bias", []int{p.m}, p.bias...), 1
-		if keep {
-			version = 5
-		}
+		bias = x.floats(p.name+"_bias", []int{p.m}, p.bias...)
 	}
-	x.op(opFullyConnected, version, fcOptions(keep, act), []int{p.in, w, bias}, out)
+	x.op(opFullyConnected, fcOptions(keep, act), []int{p.in, w, bias}, out)
 	return nil
 }
 
@@ -253,8 +252,8 @@ func (x *exporter) fullyConnected(p product, act, out int) error {
 func (x *exporter) batchMatMul(n *ir.Node) error {
 	ad, _ := layout.Extents(n.In[0])
 	bd, _ := layout.Extents(n.In[1])
-	if len(ad) < 2 || len(bd) < 2 || len(ad) > 5 || len(bd) > 5 {
-		return fmt.Errorf("factors of %d and %d axes (supported: 2 to 5)", len(ad), len(bd))
+	if len(ad) < 2 || len(bd) < 2 {
+		return fmt.Errorf("factors of %d and %d axes (supported: 2 or more)", len(ad), len(bd))
 	}
 	a, err := x.in(n, 0)
 	if err != nil {
@@ -268,7 +267,7 @@ func (x *exporter) batchMatMul(n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opBatchMatMul, 1, opts(101), []int{a, b}, out)
+	x.op(opBatchMatMul, opts(101), []int{a, b}, out)
 	return nil
 }
 
@@ -296,21 +295,7 @@ func (x *exporter) absorb(v *ir.Value) (*ir.Value, int) {
 		return v, actNone
 	}
 	n := u[0].Node
-	act := actNone
-	switch n.OpName() {
-	case "Relu":
-		act = actRelu
-	case "Clip":
-		switch lo, hi, err := clipBounds(n); {
-		case err != nil:
-		case lo == 0 && hi == 6:
-			act = actRelu6
-		case lo == -1 && hi == 1:
-			act = actReluN1
-		case lo == 0 && math.IsInf(hi, 1):
-			act = actRelu
-		}
-	}
+	act := activationOf(n)
 	r := v.Type.Rank()
 	if act == actNone || !x.a.Out(v).Equal(x.a.Out(n.Out[0]), r) || !x.a.Out(v).Equal(x.a.In(n, 0), r) {
 		return v, actNone
@@ -318,6 +303,28 @@ func (x *exporter) absorb(v *ir.Value) (*ir.Value, int) {
 	x.done[n] = true
 	return n.Out[0], act
 }
+
+// activationOf is the activation that n is, if operators can do it themselves.
+func activationOf(n *ir.Node) int {
+	switch {
+	case n.Is("Relu"):
+		return actRelu
+	case n.Is("Clip"):
+		switch lo, hi, err := clipBounds(n); {
+		case err != nil:
+		case lo == 0 && hi == 6:
+			return actRelu6
+		case lo == -1 && hi == 1:
+			return actReluN1
+		case lo == 0 && math.IsInf(hi, 1):
+			return actRelu
+		}
+	}
+	return actNone
+}
+
+// actCodes are the builtins of activations.
+var actCodes = map[int]code{actRelu: opRelu, actReluN1: opReluN1To1, actRelu6: opRelu6}
 
 // clipBounds are the bounds of a Clip, infinite where they are absent.
 func clipBounds(n *ir.Node) (lo, hi float64, err error) {

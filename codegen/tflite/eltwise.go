@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -67,29 +68,16 @@ func trimmed(o layout.Order, dims []int) layout.Order {
 	return out
 }
 
-// numeric refuses element types that a builtin does not take.
-func numeric(n *ir.Node, ok ...dtype.DType) error {
-	d := n.In[0].Type.DType
-	for _, o := range ok {
-		if d == o {
-			return nil
-		}
-	}
-	return fmt.Errorf("operands of type %s (supported: %v)", d, ok)
-}
-
 // pairwise writes a chain of two or more operands.
 func pairwise(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
-		ok := []dtype.DType{dtype.F32, dtype.I32, dtype.I64}
-		if c == opDiv || c == opPow {
-			ok = ok[:1]
-		}
-		if err := numeric(n, ok...); err != nil {
+		if err := takes(n, c); err != nil {
 			return err
 		}
-		if len(n.In) > 1 && n.In[1].Type.DType != n.In[0].Type.DType {
-			return errors.New("operands of different types")
+		if c == opPow && !n.In[0].Type.DType.IsFloat() {
+			if e, ok, err := constInts(n, 1); err != nil || !ok || slices.ContainsFunc(e, func(v int) bool { return v < 0 }) {
+				return errors.New("integers to a power that is computed or negative (supported: a constant of 0 or more)")
+			}
 		}
 		if ok, err := x.pair8(n, c); ok || err != nil {
 			return err
@@ -119,75 +107,29 @@ func pairwise(c code) func(x *exporter, n *ir.Node) error {
 			if i < len(ids)-2 {
 				to, a = x.like(out, "_part", x.tensors[out].dims), actNone
 			}
-			x.op(c, 1, binaryOptions(c, a), []int{acc, id}, to)
+			x.op(c, binaryOptions(c, a), []int{acc, id}, to)
 			acc = to
 		}
 		return nil
 	}
 }
 
-// pair8 writes ADD, SUB or MUL of two operands of the result's rank in int8.
-func (x *exporter) pair8(n *ir.Node, c code) (bool, error) {
-	if c != opAdd && c != opSub && c != opMul || len(n.In) != 2 {
-		return false, nil
-	}
-	for _, v := range n.In {
-		if v.Type.Rank() != n.Out[0].Type.Rank() {
-			return false, nil
-		}
-	}
-	e, err := x.inEight(n, 0, 1)
-	if e == nil || err != nil {
-		return false, err
-	}
-	out, err := x.define(e.out)
-	if err != nil {
-		return true, err
-	}
-	x.op(c, 2, binaryOptions(c, e.act), e.in, out)
-	return true, nil
-}
-
 func unary(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
-		if err := numeric(n, dtype.F32); err != nil {
+		if err := takes(n, c); err != nil {
 			return err
 		}
 		if ok, err := x.table8(n, c); ok || err != nil {
 			return err
 		}
+		if ok, err := x.bound8(n); ok || err != nil {
+			return err
+		}
 		return x.chain(n, func(in, out int) error {
-			x.op(c, 1, options{}, []int{in}, out)
+			x.op(c, options{}, []int{in}, out)
 			return nil
 		})
 	}
-}
-
-// table8 writes an activation in int8 where the steps of its result are those
-// that the builtin has.
-func (x *exporter) table8(n *ir.Node, c code) (bool, error) {
-	u := n.Out[0].Uses()
-	if c != opLogistic && c != opTanh || len(u) != 1 || !u[0].Node.Is("QuantizeLinear") {
-		return false, nil
-	}
-	q := x.q8[u[0].Node.Out[0]]
-	want := &quant{scale: []float32{1.0 / 256}, zero: []int64{-128}}
-	if c == opTanh {
-		want = &quant{scale: []float32{1.0 / 128}, zero: []int64{0}}
-	}
-	if q == nil || !q.same(want) {
-		return false, nil
-	}
-	e, err := x.inEight(n, 0)
-	if e == nil || err != nil {
-		return false, err
-	}
-	out, err := x.define(e.out)
-	if err != nil {
-		return true, err
-	}
-	x.op(c, 2, options{}, e.in, out)
-	return true, nil
 }
 
 // chain gives the operand and the result of a node with one of each.
@@ -239,7 +181,7 @@ func emitCast(x *exporter, n *ir.Node) error {
 	return x.chain(n, func(in, out int) error {
 		o := opts(37)
 		o.t.i8(0, from).i8(1, to)
-		x.op(opCast, 1, o, []int{in}, out)
+		x.op(opCast, o, []int{in}, out)
 		return nil
 	})
 }
@@ -258,7 +200,7 @@ func (x *exporter) step(c code, in ...int) int {
 }
 
 func (x *exporter) stepTo(out int, c code, in ...int) {
-	x.op(c, 1, binaryOptions(c, actNone), in, out)
+	x.op(c, binaryOptions(c, actNone), in, out)
 }
 
 func size(dims []int) int {
@@ -266,22 +208,25 @@ func size(dims []int) int {
 	return n
 }
 
-func (x *exporter) scalar(v float32) int { return x.floats("value", []int{1}, v) }
+// scalar is a constant of the element type of tensor id.
+func (x *exporter) scalar(id int, v float64) int {
+	return x.numbers("value", x.tensors[id].dt, []int{1}, v)
+}
 
 func emitLeakyRelu(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opLeakyRelu); err != nil {
 		return err
 	}
 	return x.chain(n, func(in, out int) error {
 		o := opts(75)
 		o.t.f32(0, n.Attrs.Float("alpha"))
-		x.op(opLeakyRelu, 1, o, []int{in}, out)
+		x.op(opLeakyRelu, o, []int{in}, out)
 		return nil
 	})
 }
 
 func emitElu(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opElu); err != nil {
 		return err
 	}
 	if a := n.Attrs.Float("alpha"); a != 1 {
@@ -291,19 +236,25 @@ func emitElu(x *exporter, n *ir.Node) error {
 }
 
 func emitGelu(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opGelu); err != nil {
 		return err
 	}
 	return x.chain(n, func(in, out int) error {
 		o := opts(116)
 		o.t.flag(0, n.Attrs.Str("approximate") == "tanh")
-		x.op(opGelu, 1, o, []int{in}, out)
+		x.op(opGelu, o, []int{in}, out)
 		return nil
 	})
 }
 
 func emitClip(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opMaximum); err != nil {
+		return err
+	}
+	if n.In[0].Type.DType != dtype.F32 {
+		return x.clipped(n)
+	}
+	if ok, err := x.bound8(n); ok || err != nil {
 		return err
 	}
 	lo, hi, err := clipBounds(n)
@@ -321,35 +272,54 @@ func emitClip(x *exporter, n *ir.Node) error {
 		case lo == 0 && hi == 1:
 			x.stepTo(out, opRelu0To1, in)
 		case math.IsInf(lo, -1) && math.IsInf(hi, 1):
-			x.op(opReshape, 1, reshapeOptions(x.tensors[in].dims), []int{in, x.ints("shape", x.tensors[in].dims...)}, out)
+			x.op(opReshape, reshapeOptions(x.tensors[in].dims), []int{in, x.ints("shape", x.tensors[in].dims...)}, out)
 		case math.IsInf(hi, 1):
-			x.stepTo(out, opMaximum, in, x.scalar(float32(lo)))
+			x.stepTo(out, opMaximum, in, x.scalar(in, lo))
 		case math.IsInf(lo, -1):
-			x.stepTo(out, opMinimum, in, x.scalar(float32(hi)))
+			x.stepTo(out, opMinimum, in, x.scalar(in, hi))
 		default:
-			x.stepTo(out, opMinimum, x.step(opMaximum, in, x.scalar(float32(lo))), x.scalar(float32(hi)))
+			x.stepTo(out, opMinimum, x.step(opMaximum, in, x.scalar(in, lo)), x.scalar(in, hi))
 		}
 		return nil
 	})
 }
 
+// clipped is a Clip of other elements than f32, with its bounds as they are.
+func (x *exporter) clipped(n *ir.Node) error {
+	in, err := x.in(n, 0)
+	if err != nil {
+		return err
+	}
+	for i, c := range []code{opMaximum, opMinimum} {
+		t, ok, err := constant(n, 1+i)
+		if err != nil {
+			return err
+		}
+		if ok && t.Len() == 1 {
+			in = x.step(c, in, x.constant(n.In[1+i].Name, t.DType(), []int{1}, t.Bytes()))
+		}
+	}
+	x.written[n.Out[0]] = in
+	return nil
+}
+
 func emitHardSigmoid(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opMul); err != nil {
 		return err
 	}
 	return x.chain(n, func(in, out int) error {
-		y := x.step(opAdd, x.step(opMul, in, x.scalar(n.Attrs.Float("alpha"))), x.scalar(n.Attrs.Float("beta")))
-		x.stepTo(out, opMinimum, x.step(opMaximum, y, x.scalar(0)), x.scalar(1))
+		y := x.step(opAdd, x.step(opMul, in, x.scalar(in, float64(n.Attrs.Float("alpha")))), x.scalar(in, float64(n.Attrs.Float("beta"))))
+		x.stepTo(out, opMinimum, x.step(opMaximum, y, x.scalar(in, 0)), x.scalar(in, 1))
 		return nil
 	})
 }
 
 func emitReciprocal(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opDiv); err != nil {
 		return err
 	}
 	return x.chain(n, func(in, out int) error {
-		x.stepTo(out, opDiv, x.scalar(1), in)
+		x.stepTo(out, opDiv, x.scalar(in, 1), in)
 		return nil
 	})
 }
@@ -357,28 +327,28 @@ func emitReciprocal(x *exporter, n *ir.Node) error {
 // emitSoftplus: log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), which cannot
 // overflow.
 func emitSoftplus(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opExp); err != nil {
 		return err
 	}
 	return x.chain(n, func(in, out int) error {
-		tail := x.step(opLog, x.step(opAdd, x.step(opExp, x.step(opNeg, x.step(opAbs, in))), x.scalar(1)))
+		tail := x.step(opLog, x.step(opAdd, x.step(opExp, x.step(opNeg, x.step(opAbs, in))), x.scalar(in, 1)))
 		x.stepTo(out, opAdd, x.step(opRelu, in), tail)
 		return nil
 	})
 }
 
 func emitSoftsign(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opDiv); err != nil {
 		return err
 	}
 	return x.chain(n, func(in, out int) error {
-		x.stepTo(out, opDiv, in, x.step(opAdd, x.step(opAbs, in), x.scalar(1)))
+		x.stepTo(out, opDiv, in, x.step(opAdd, x.step(opAbs, in), x.scalar(in, 1)))
 		return nil
 	})
 }
 
 func emitPRelu(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opPRelu); err != nil {
 		return err
 	}
 	in, err := x.in(n, 0)
@@ -397,7 +367,7 @@ func emitPRelu(x *exporter, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opPRelu, 1, options{}, []int{in, slope}, out)
+	x.op(opPRelu, options{}, []int{in, slope}, out)
 	return nil
 }
 

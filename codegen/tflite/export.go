@@ -10,6 +10,7 @@ import (
 
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/passes/layout"
@@ -21,9 +22,16 @@ const (
 	NHWC = "nhwc" // channels last, where the network works in that order
 )
 
+// What the inputs and outputs of a quantized module are.
+const (
+	Float = "float" // as the module has them
+	Int8  = "int8"  // the bytes that the network works with
+)
+
 // Options says how to write a file. The zero Options are good defaults.
 type Options struct {
-	IO string // NCHW (default) or NHWC
+	IO    string // NCHW (default) or NHWC
+	Edges string // Float (default) or Int8
 }
 
 // Report says what was written.
@@ -54,6 +62,15 @@ type Port struct {
 	Name string
 	Dims []int
 	Perm []int // stored axis i is the module's axis Perm[i]; nil: as in the module
+	Type dtype.DType
+	// Quant says what the integers mean; nil: nothing but themselves.
+	Quant *PortQuant
+}
+
+// PortQuant is the meaning of a port's integers: (q - Zero) * Scale.
+type PortQuant struct {
+	Scale float32
+	Zero  int
 }
 
 // Unwanted are passes that make groups for our own runtime, which Export would
@@ -75,6 +92,13 @@ func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 	default:
 		return nil, diag.New(diag.Usage, "--tflite-io=%s: unknown layout (have %s, %s)", opt.IO, NCHW, NHWC)
 	}
+	switch opt.Edges {
+	case "":
+		opt.Edges = Float
+	case Float, Int8:
+	default:
+		return nil, diag.New(diag.Usage, "--tflite-edges=%s: unknown type (have %s, %s)", opt.Edges, Float, Int8)
+	}
 	if m.Main() == nil {
 		return nil, diag.New(diag.Usage, "module %q has no function", m.Name)
 	}
@@ -83,6 +107,10 @@ func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 		return nil, err
 	}
 	if err := x.emit(); err != nil {
+		return nil, err
+	}
+	x.sweep()
+	if err := x.obey(); err != nil {
 		return nil, err
 	}
 	b, err := x.file()
@@ -140,6 +168,11 @@ func (x *exporter) prepare() error {
 	}
 	if err := x.faults.Err(); err != nil {
 		return err
+	}
+	if x.opt.Edges == Int8 {
+		if err := x.byteEdges(); err != nil {
+			return err
+		}
 	}
 	x.findQuants()
 	x.a = layout.Solve(f, layout.Costs{
@@ -200,6 +233,7 @@ func (x *exporter) fail(n *ir.Node, err error) {
 // emit writes parameters, nodes and results.
 func (x *exporter) emit() error {
 	for _, p := range x.f.Params {
+		x.port = fmt.Sprintf("input %q", p.Name)
 		id, err := x.enter(p)
 		if err != nil {
 			return diag.At(fmt.Sprintf("input %q", p.Name), "", diag.Unsupported, err)
@@ -231,6 +265,7 @@ func (x *exporter) emit() error {
 		seen[id] = true
 	}
 	for i, r := range x.f.Results {
+		x.port, x.made = fmt.Sprintf("output %q", r.Name), r.Value.Node
 		x.why = fmt.Sprintf("output %q is stored as the model has it", r.Name)
 		id, err := x.value(r.Value, x.a.Exit(i))
 		if err != nil {
@@ -250,7 +285,6 @@ func (x *exporter) emit() error {
 
 // file is the whole container.
 func (x *exporter) file() ([]byte, error) {
-	x.sweep()
 	total := 0
 	for _, b := range x.buffers {
 		total += len(b)
@@ -319,10 +353,19 @@ func (x *exporter) report() *Report {
 	}
 	for i, id := range x.inputs {
 		p := x.f.Params[i]
-		r.Inputs = append(r.Inputs, Port{p.Name, x.tensors[id].dims, x.a.Out(p).Perm})
+		r.Inputs = append(r.Inputs, x.portOf(p.Name, id, x.a.Out(p).Perm))
 	}
 	for i, id := range x.outputs {
-		r.Outputs = append(r.Outputs, Port{x.f.Results[i].Name, x.tensors[id].dims, x.a.Exit(i).Perm})
+		r.Outputs = append(r.Outputs, x.portOf(x.f.Results[i].Name, id, x.a.Exit(i).Perm))
 	}
 	return r
+}
+
+func (x *exporter) portOf(name string, id int, perm []int) Port {
+	t := x.tensors[id]
+	p := Port{Name: name, Dims: t.dims, Perm: perm, Type: t.dt}
+	if t.q != nil && len(t.q.scale) == 1 {
+		p.Quant = &PortQuant{t.q.scale[0], int(t.q.zero[0])}
+	}
+	return p
 }

@@ -422,7 +422,7 @@ func TestRefusals(t *testing.T) {
 		"more axes than the builtin takes": {`func main(%x: f32[1,1,1,1,1,1,2]) -> (%y: f32[2,1,1,1,1,1,2]) {
 	%y = Concat %x, %x {axis=0} : f32[2,1,1,1,1,1,2] !"cat"
 	return %y
-}`, `node "cat" (Concat): unsupported: 7 axes (supported: up to 6)`},
+}`, `node "cat" (Concat): unsupported: CONCATENATION of f32 with 7 axes (supported by ai-edge-litert 2.3.0: 1 to 6)`},
 		"more elements than int32 counts": {`func main(%x: f32[65536,1]) -> (%y: f32[65536,65536]) {
 	%s = const i64[2] [65536, 65536]
 	%y = Expand %x, %s : f32[65536,65536] !"wide"
@@ -449,5 +449,42 @@ func TestRefusals(t *testing.T) {
 	var w bytes.Buffer
 	if _, err := Export(&w, parse(t, convNet), Options{IO: "nwhc"}); diag.KindOf(err) != diag.Usage {
 		t.Errorf("unknown layout: %v", err)
+	}
+}
+
+// TestEightForms: more that is written in int8, with no float between.
+func TestEightForms(t *testing.T) {
+	const head = `func main(%x: f32[1,2,5,5]) -> (%y: f32[OUT]) {
+	%s = const f32[] [0.01]
+	%o = const i8[] [3]
+	%q = QuantizeLinear %x, %s, %o : i8[1,2,5,5]
+	%d = DequantizeLinear %q, %s, %o : f32[1,2,5,5]
+	%lo = const f32[] [0]
+	%hi = const f32[] [6]
+	%w8 = const i8[2,2,1,1] [1, 2, 3, 4]
+	%ws = const f32[2] [0.25, 0.5]
+	%wz = const i8[2] [0, 0]
+	%w = DequantizeLinear %w8, %ws, %wz {axis=0} : f32[2,2,1,1]
+	`
+	for name, c := range map[string]struct{ body, out, last, want string }{
+		"concatenation":               {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.01", "CONCATENATION"},
+		"of other steps":              {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.02", "DEQUANTIZE CONCATENATION QUANTIZE"},
+		"relu":                        {"%v = Relu %d : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU"},
+		"clip to 6":                   {"%v = Clip %d, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU6"},
+		"convolution and clip":        {"%c = Conv %d, %w : f32[1,2,5,5]\n\t%v = Clip %c, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.02", "CONV_2D"},
+		"pool with odd padding":       {"%v = MaxPool %d {kernel_shape=[3, 3], pads=[1, 1, 0, 0], strides=[2, 2]} : f32[1,2,2,2]", "1,2,2,2", "0.01", "PADV2 MAX_POOL_2D"},
+		"a transpose that needs none": {"%v = Transpose %d {perm=[0, 2, 3, 1]} : f32[1,5,5,2]", "1,5,5,2", "0.01", ""},
+	} {
+		b, _ := export(t, strings.Replace(head, "OUT", c.out, 1)+c.body+`
+	%s2 = const f32[] [`+c.last+`]
+	%q2 = QuantizeLinear %v, %s2, %o : i8[`+c.out+`]
+	%y = DequantizeLinear %q2, %s2, %o : f32[`+c.out+`]
+	return %y
+}`, Options{IO: NHWC})
+		ops, _, _ := read(t, b)
+		have := strings.Join(codesOf(ops), " ")
+		if want := strings.Join(strings.Fields("QUANTIZE "+c.want+" DEQUANTIZE"), " "); have != want {
+			t.Errorf("%s: %s, want %s", name, have, want)
+		}
 	}
 }

@@ -58,6 +58,16 @@ func (t *table) f32(slot int, v float32) *table {
 	return t.scalar(slot, 4, uint64(math.Float32bits(v)))
 }
 
+// num is a scalar that was set, else def.
+func (t *table) num(slot, def int) int {
+	for _, f := range t.fields {
+		if f.slot == slot {
+			return int(f.bits)
+		}
+	}
+	return def
+}
+
 // put sets a reference, unless it is nil.
 func (t *table) put(slot int, ref any) *table {
 	if ref != nil {

@@ -38,6 +38,8 @@ type exporter struct {
 	done    map[*ir.Node]bool // written with another node
 	source  map[int]int       // tensor a RESHAPE was made of
 	node    *ir.Node          // being written
+	made    *ir.Node          // that makes the output being written
+	port    string            // the input or output being written
 	why     string            // reason of transposes outside nodes
 	moved   []Transpose
 	q8      map[*ir.Value]*quant // values that are bytes
@@ -61,9 +63,12 @@ type quant struct {
 }
 
 type oper struct {
-	index   int // of its code
+	code    code
+	index   int // of its code and version, once obey has been
 	in, out []int
 	opts    options
+	node    *ir.Node // that it is written for, nil at an input,
+	port    string   // which this names
 }
 
 type opcode struct {
@@ -118,21 +123,31 @@ func (x *exporter) tensor(name string, d dtype.DType, dims []int) int {
 
 // define makes the tensor of a value, in the order it is written in.
 func (x *exporter) define(v *ir.Value) (int, error) {
+	id, _, err := x.defineAs(v, x.a.Out(v))
+	return id, err
+}
+
+// defineAs is define for an operator that writes in order o; close is called
+// when that has been written.
+func (x *exporter) defineAs(v *ir.Value, o layout.Order) (id int, close func(), err error) {
 	dims, ok := layout.Extents(v)
 	if !ok {
-		return 0, fmt.Errorf("%q has extents that are not fixed: %s", v.Name, v.Type)
+		return 0, nil, fmt.Errorf("%q has extents that are not fixed: %s", v.Name, v.Type)
 	}
 	dt := v.Type.DType
 	if x.q8[v] != nil {
 		dt = dtype.I8
 	}
 	if _, ok := typeOf(dt); !ok {
-		return 0, fmt.Errorf("%q is of type %s, which TensorFlow Lite does not have", v.Name, v.Type.DType)
+		return 0, nil, fmt.Errorf("%q is of type %s, which TensorFlow Lite does not have", v.Name, v.Type.DType)
 	}
-	id := x.tensor(v.Name, dt, x.a.Out(v).Dims(dims))
+	id = x.tensor(v.Name, dt, o.Dims(dims))
 	x.tensors[id].q = x.q8[v]
 	x.written[v] = id
-	return id, nil
+	if want := x.a.Out(v); !o.Equal(want, len(dims)) {
+		return id, func() { x.written[v] = x.arranged(id, v, dims, o, want) }, nil
+	}
+	return id, func() {}, nil
 }
 
 // like makes a tensor for something between two operators.
@@ -144,14 +159,12 @@ func (x *exporter) like(id int, suffix string, dims []int) int {
 }
 
 // op writes one operator; outputs exist already.
-func (x *exporter) op(c code, version int, o options, in []int, out ...int) {
-	k := opcode{c, version}
-	i := slices.Index(x.codes, k)
-	if i < 0 {
-		i = len(x.codes)
-		x.codes = append(x.codes, k)
+func (x *exporter) op(c code, o options, in []int, out ...int) {
+	n := x.node
+	if n == nil {
+		n = x.made
 	}
-	x.ops = append(x.ops, oper{i, in, out, o})
+	x.ops = append(x.ops, oper{code: c, in: in, out: out, opts: o, node: n, port: x.port})
 }
 
 // buffer is the number of a payload; equal ones are kept once.
@@ -187,6 +200,19 @@ func (x *exporter) int32s(name string, dims []int, v ...int) int {
 		b = binary.LittleEndian.AppendUint32(b, uint32(int32(n)))
 	}
 	return x.constant(name, dtype.I32, dims, b)
+}
+
+// numbers is a constant of any element type.
+func (x *exporter) numbers(name string, d dtype.DType, dims []int, v ...float64) int {
+	t := tensor.New(d, dims...)
+	for i, f := range v {
+		if d.IsFloat() {
+			t.SetFloat(i, f)
+		} else {
+			t.SetInt(i, int64(f))
+		}
+	}
+	return x.constant(name, d, dims, t.Bytes())
 }
 
 // floats is a constant of float32.
@@ -226,7 +252,7 @@ func (x *exporter) value(v *ir.Value, o layout.Order) (int, error) {
 		if id, err = x.define(v); err != nil {
 			return 0, err
 		}
-		x.op(opDequantize, 2, opts(38), []int{in}, id)
+		x.op(opDequantize, opts(38), []int{in}, id)
 		ok = true
 	}
 	if !ok {
@@ -270,7 +296,7 @@ func (x *exporter) reshape(id int, dims []int) int {
 		return out
 	}
 	out := x.like(id, "_shape", dims)
-	x.op(opReshape, 1, reshapeOptions(dims), []int{id, x.ints("shape", dims...)}, out)
+	x.op(opReshape, reshapeOptions(dims), []int{id, x.ints("shape", dims...)}, out)
 	x.copies[key] = out
 	x.source[out] = id
 	return out
@@ -288,7 +314,7 @@ func (x *exporter) transpose(id int, perm []int, v *ir.Value) int {
 		dims[i] = t.dims[a]
 	}
 	out := x.like(id, "_"+strings.Trim(strings.ReplaceAll(fmt.Sprint(perm), " ", ""), "[]"), dims)
-	x.op(opTranspose, versionOf(t.dt, 1, 2), opts(26), []int{id, x.ints("perm", perm...)}, out)
+	x.op(opTranspose, opts(26), []int{id, x.ints("perm", perm...)}, out)
 	x.copies[key] = out
 	x.moved = append(x.moved, Transpose{Tensor: t.name, Dims: t.dims, Perm: perm, Reason: x.reason(v)})
 	return out
@@ -303,13 +329,6 @@ func (x *exporter) reason(v *ir.Value) string {
 		return fmt.Sprintf("input %q is stored as the model has it, %s %q reads it otherwise", v.Name, x.node.OpName(), x.node.Label())
 	}
 	return fmt.Sprintf("%s %q needs another order of axes than its operand is made in", x.node.OpName(), x.node.Label())
-}
-
-func versionOf(d dtype.DType, float, eight int) int {
-	if d == dtype.I8 {
-		return eight
-	}
-	return float
 }
 
 // payload is a constant, stored as o says.

@@ -14,7 +14,7 @@ import (
 // made to count from the front, and others are refused, for they may be
 // negative.
 func emitGather(x *exporter, n *ir.Node) error {
-	if err := numeric(n, dtype.F32, dtype.I32, dtype.I64, dtype.U8, dtype.I8); err != nil {
+	if err := takes(n, opGather); err != nil {
 		return err
 	}
 	r := n.In[0].Type.Rank()
@@ -39,7 +39,7 @@ func emitGather(x *exporter, n *ir.Node) error {
 		if err != nil {
 			return err
 		}
-		x.op(opGather, 1, o, []int{in, at}, out)
+		x.op(opGather, o, []int{in, at}, out)
 		return nil
 	}
 	t, err := c.Tensor()
@@ -62,7 +62,7 @@ func emitGather(x *exporter, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opGather, 1, o, []int{in, x.constant(idx.Name, dtype.I32, t.Dims(), folded.Bytes())}, out)
+	x.op(opGather, o, []int{in, x.constant(idx.Name, dtype.I32, t.Dims(), folded.Bytes())}, out)
 	return nil
 }
 
@@ -83,7 +83,7 @@ func gatherRule(n *ir.Node) layout.Rule {
 // compare writes a comparison.
 func compare(c code, kind int) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
-		if err := numeric(n, dtype.F32, dtype.I32, dtype.I64); err != nil {
+		if err := takes(n, c); err != nil {
 			return err
 		}
 		a, err := x.aligned(n, 0)
@@ -98,14 +98,14 @@ func compare(c code, kind int) func(x *exporter, n *ir.Node) error {
 		if err != nil {
 			return err
 		}
-		x.op(c, 1, opts(kind), []int{a, b}, out)
+		x.op(c, opts(kind), []int{a, b}, out)
 		return nil
 	}
 }
 
 func emitWhere(x *exporter, n *ir.Node) error {
-	if d := n.In[1].Type.DType; d != dtype.F32 && d != dtype.I32 && d != dtype.I64 {
-		return fmt.Errorf("operands of type %s (supported: f32, i32, i64)", d)
+	if err := takesType(n.In[1].Type.DType, opSelectV2); err != nil {
+		return err
 	}
 	var ids []int
 	for i := range 3 {
@@ -119,6 +119,6 @@ func emitWhere(x *exporter, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opSelectV2, 1, opts(98), ids, out)
+	x.op(opSelectV2, opts(98), ids, out)
 	return nil
 }

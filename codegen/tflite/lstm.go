@@ -58,7 +58,7 @@ func emitLSTM(x *exporter, n *ir.Node) error {
 		if err != nil {
 			return err
 		}
-		x.op(opConcatenation, 1, concatOptions(axis), parts, out)
+		x.op(opConcatenation, concatOptions(axis), parts, out)
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func wanted(n *ir.Node, i int) *ir.Value {
 // read takes the node apart and refuses forms that have no equivalent.
 func (l *lstm) read() (err error) {
 	n, x := l.n, l.x
-	if err := float(n); err != nil {
+	if err := takes(n, opSequenceLSTM); err != nil {
 		return err
 	}
 	a := n.Attrs
@@ -179,7 +179,7 @@ func (l *lstm) unroll(d int, back bool) {
 	bias := x.floats(name+"_bias", []int{4 * h}, l.gates(d)...)
 	flat := x.reshape(l.in, []int{l.s * b, l.i})
 	proj := x.like(flat, "_gates", []int{l.s * b, 4 * h})
-	x.op(opFullyConnected, 1, fcOptions(false, actNone), []int{flat, w, bias}, proj)
+	x.op(opFullyConnected, fcOptions(false, actNone), []int{flat, w, bias}, proj)
 	ht, ct := l.first(l.h0, d), l.first(l.c0, d)
 	steps := make([]int, l.s)
 	for k := range l.s {
@@ -193,7 +193,7 @@ func (l *lstm) unroll(d int, back bool) {
 		}
 		if ht >= 0 {
 			rec := x.like(g, "_recurrent", []int{b, 4 * h})
-			x.op(opFullyConnected, 6, fcOptions(false, actNone), []int{ht, r, -1}, rec)
+			x.op(opFullyConnected, fcOptions(false, actNone), []int{ht, r, -1}, rec)
 			g = x.step(opAdd, g, rec)
 		}
 		ht, ct = l.cell(d, g, ct)
@@ -248,7 +248,7 @@ func (l *lstm) sequence(d int, back bool) {
 		in = x.reversed(in)
 	}
 	wide := x.like(in, "_wide", []int{l.s, b, l.i + 1})
-	x.padOp(in, wide, []int{0, 0, 0, 0, 0, 1}, 0)
+	x.padOp(in, wide, []int{0, 0, 0, 0, 0, 1}, zeroFill)
 	mark := make([]float32, b*(l.i+1))
 	for k := range b {
 		mark[k*(l.i+1)+l.i] = 1
@@ -288,7 +288,7 @@ func (l *lstm) sequence(d int, back bool) {
 	all := x.like(in, "_lstm", []int{l.s + 1, b, h})
 	o := opts(71)
 	o.t.i8(0, actTanh).flag(3, true)
-	x.op(opSequenceLSTM, 1, o, ids, all)
+	x.op(opSequenceLSTM, o, ids, all)
 	y := x.cut(all, 0, 1, l.s)
 	if l.yh != nil {
 		l.hs = append(l.hs, x.cut(all, 0, l.s, 1))
@@ -307,7 +307,7 @@ func (x *exporter) cut(id, axis, lo, n int) int {
 	begin := make([]int, len(d))
 	begin[axis], d[axis] = lo, n
 	out := x.like(id, fmt.Sprintf("_from%d", lo), d)
-	x.op(opSlice, 1, opts(48), []int{id, x.ints("begin", begin...), x.ints("size", d...)}, out)
+	x.op(opSlice, opts(48), []int{id, x.ints("begin", begin...), x.ints("size", d...)}, out)
 	return out
 }
 
@@ -321,7 +321,7 @@ func (x *exporter) split(id, axis int, sizes ...int) []int {
 	}
 	o := opts(79)
 	o.t.i32(0, len(outs))
-	x.op(opSplitV, 1, o, []int{id, x.ints("sizes", sizes...), x.int32s("axis", []int{}, axis)}, outs...)
+	x.op(opSplitV, o, []int{id, x.ints("sizes", sizes...), x.int32s("axis", []int{}, axis)}, outs...)
 	return outs
 }
 
@@ -336,13 +336,13 @@ func (x *exporter) joined(ids []int, axis int) int {
 		d[axis] += x.tensors[id].dims[axis]
 	}
 	out := x.like(ids[0], "_joined", d)
-	x.op(opConcatenation, 1, concatOptions(axis), ids, out)
+	x.op(opConcatenation, concatOptions(axis), ids, out)
 	return out
 }
 
 // reversed is a tensor from its last row to its first.
 func (x *exporter) reversed(id int) int {
 	out := x.like(id, "_reversed", x.tensors[id].dims)
-	x.op(opReverse, 1, opts(81), []int{id, x.ints("axes", 0)}, out)
+	x.op(opReverse, opts(81), []int{id, x.ints("axes", 0)}, out)
 	return out
 }

@@ -14,7 +14,7 @@ import (
 // the scale from the extents, and know three ways to place positions; another
 // way is taken only if it reads the same elements.
 func emitResize(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opResizeBilinear); err != nil {
 		return err
 	}
 	xd, _ := layout.Extents(n.In[0])
@@ -67,7 +67,7 @@ func emitResize(x *exporter, n *ir.Node) error {
 		return fmt.Errorf("mode %s (supported: linear, nearest)", mode)
 	}
 	return x.chain(n, func(in, out int) error {
-		x.op(c, 3, o, []int{in, x.ints("size", yd[2], yd[3])}, out)
+		x.op(c, o, []int{in, x.ints("size", yd[2], yd[3])}, out)
 		return nil
 	})
 }

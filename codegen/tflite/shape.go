@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/mlc-go/mlc/ir"
-	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/passes/layout"
 )
 
@@ -20,7 +19,7 @@ func (x *exporter) storedAxis(v *ir.Value, a int) int {
 func emitView(x *exporter, n *ir.Node) error {
 	if ok, err := x.moved8(n, func(in, out int) error {
 		d := x.tensors[out].dims
-		x.op(opReshape, 1, reshapeOptions(d), []int{in, x.ints("shape", d...)}, out)
+		x.op(opReshape, reshapeOptions(d), []int{in, x.ints("shape", d...)}, out)
 		return nil
 	}); ok || err != nil {
 		return err
@@ -43,7 +42,7 @@ func emitView(x *exporter, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opReshape, 1, reshapeOptions(to), []int{in, x.ints("shape", to...)}, out)
+	x.op(opReshape, reshapeOptions(to), []int{in, x.ints("shape", to...)}, out)
 	x.source[out] = in
 	return nil
 }
@@ -51,14 +50,17 @@ func emitView(x *exporter, n *ir.Node) error {
 // emitTranspose writes what is left of a Transpose when its operand and result
 // are stored as layout.Solve says.
 func emitTranspose(x *exporter, n *ir.Node) error {
-	if err := upTo(8, n); err != nil {
-		return err
-	}
-	in, err := x.in(n, 0)
-	if err != nil {
-		return err
-	}
 	v := n.Out[0]
+	var in int
+	var err error
+	if e := x.plan8(n, 0); e != nil && e.act == actNone && x.q8[e.out].same(x.bytesOf(n.In[0])) {
+		if e, err = x.inEight(n, 0); err != nil {
+			return err
+		}
+		in, v = e.in[0], e.out
+	} else if in, err = x.in(n, 0); err != nil {
+		return err
+	}
 	dims, _ := layout.Extents(n.In[0])
 	perm := transposePerm(n)
 	have, want := x.a.In(n, 0).Moved(perm), x.a.Out(v)
@@ -78,10 +80,10 @@ func emitTranspose(x *exporter, n *ir.Node) error {
 }
 
 func emitConcat(x *exporter, n *ir.Node) error {
-	if err := numeric(n, dtype.F32, dtype.F16, dtype.I64, dtype.I32, dtype.I16, dtype.I8, dtype.U8, dtype.Bool); err != nil {
+	if err := takes(n, opConcatenation); err != nil {
 		return err
 	}
-	if err := upTo(6, n); err != nil {
+	if ok, err := x.concat8(n); ok || err != nil {
 		return err
 	}
 	var ids []int
@@ -105,12 +107,12 @@ func emitConcat(x *exporter, n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	x.op(opConcatenation, 1, concatOptions(x.storedAxis(v, axisOf(n.Attrs.Int("axis"), v.Type.Rank()))), ids, out)
+	x.op(opConcatenation, concatOptions(x.storedAxis(v, axisOf(n.Attrs.Int("axis"), v.Type.Rank()))), ids, out)
 	return nil
 }
 
 func emitSplit(x *exporter, n *ir.Node) error {
-	if err := numeric(n, dtype.F32, dtype.I64, dtype.I32, dtype.I16, dtype.I8, dtype.U8); err != nil {
+	if err := takes(n, opSplitV); err != nil {
 		return err
 	}
 	in, err := x.in(n, 0)
@@ -136,12 +138,12 @@ func emitSplit(x *exporter, n *ir.Node) error {
 	o := opts(79)
 	o.t.i32(0, len(outs))
 	at := x.storedAxis(lead, axis)
-	x.op(opSplitV, 1, o, []int{in, x.ints("sizes", sizes...), x.int32s("axis", []int{}, at)}, outs...)
+	x.op(opSplitV, o, []int{in, x.ints("sizes", sizes...), x.int32s("axis", []int{}, at)}, outs...)
 	return nil
 }
 
 func emitSlice(x *exporter, n *ir.Node) error {
-	if err := upTo(5, n); err != nil {
+	if err := takes(n, opStridedSlice); err != nil {
 		return err
 	}
 	r := n.In[0].Type.Rank()
@@ -208,15 +210,12 @@ func emitSlice(x *exporter, n *ir.Node) error {
 		}
 	}
 	opt.t.i32(1, mask)
-	x.op(opStridedSlice, 1, opt, []int{in, x.ints("begin", o.Dims(begin)...), x.ints("end", o.Dims(end)...), x.ints("strides", o.Dims(stride)...)}, out)
+	x.op(opStridedSlice, opt, []int{in, x.ints("begin", o.Dims(begin)...), x.ints("end", o.Dims(end)...), x.ints("strides", o.Dims(stride)...)}, out)
 	return nil
 }
 
 func emitPad(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
-		return err
-	}
-	if err := upTo(4, n); err != nil {
+	if err := takes(n, opPad); err != nil {
 		return err
 	}
 	r := n.In[0].Type.Rank()
@@ -253,13 +252,13 @@ func emitPad(x *exporter, n *ir.Node) error {
 	}
 	switch mode := n.Attrs.Str("mode"); mode {
 	case "constant":
-		fill, _, err := constFloats(n, 2)
+		fill, ok, err := constant(n, 2)
 		if err != nil {
 			return err
 		}
-		f := float32(0)
-		if len(fill) > 0 {
-			f = float32(fill[0])
+		f := zeroFill
+		if ok && fill.Len() == 1 && slices.ContainsFunc(fill.Bytes(), func(b byte) bool { return b != 0 }) {
+			f = x.constant(n.In[2].Name, fill.DType(), []int{1}, fill.Bytes())
 		}
 		x.padOp(in, out, list, f)
 	case "reflect":
@@ -269,7 +268,7 @@ func emitPad(x *exporter, n *ir.Node) error {
 				return fmt.Errorf("reflect pads of %d and %d of an extent of %d (supported: below it)", begin[a], end[a], d)
 			}
 		}
-		x.op(opMirrorPad, 1, opts(77), []int{in, x.int32s("paddings", []int{r, 2}, list...)}, out)
+		x.op(opMirrorPad, opts(77), []int{in, x.int32s("paddings", []int{r, 2}, list...)}, out)
 	default:
 		return fmt.Errorf("mode %s (supported: constant, reflect)", mode)
 	}
@@ -277,12 +276,12 @@ func emitPad(x *exporter, n *ir.Node) error {
 }
 
 func emitExpand(x *exporter, n *ir.Node) error {
-	if err := numeric(n, dtype.F32, dtype.I32, dtype.I64); err != nil {
+	if err := takes(n, opBroadcastTo); err != nil {
 		return err
 	}
 	dims, _ := layout.Extents(n.Out[0])
 	return x.chain(n, func(in, out int) error {
-		x.op(opBroadcastTo, 2, opts(104), []int{in, x.ints("shape", dims...)}, out)
+		x.op(opBroadcastTo, opts(104), []int{in, x.ints("shape", dims...)}, out)
 		return nil
 	})
 }
@@ -293,7 +292,7 @@ func emitTile(x *exporter, n *ir.Node) error {
 		return err
 	}
 	return x.chain(n, func(in, out int) error {
-		x.op(opTile, 1, opts(51), []int{in, x.ints("repeats", reps...)}, out)
+		x.op(opTile, opts(51), []int{in, x.ints("repeats", reps...)}, out)
 		return nil
 	})
 }
@@ -301,7 +300,7 @@ func emitTile(x *exporter, n *ir.Node) error {
 // reduce writes a reduction over constant axes.
 func reduce(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
-		if err := float(n); err != nil {
+		if err := takes(n, c); err != nil {
 			return err
 		}
 		axes, err := reduceAxes(n)
@@ -315,7 +314,7 @@ func reduce(c code) func(x *exporter, n *ir.Node) error {
 // global writes a reduction over all spatial axes.
 func global(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
-		if err := float(n); err != nil {
+		if err := takes(n, c); err != nil {
 			return err
 		}
 		var axes []int
@@ -329,9 +328,6 @@ func global(c code) func(x *exporter, n *ir.Node) error {
 func (x *exporter) reduced(n *ir.Node, c code, axes []int, keep bool) error {
 	if len(axes) == 0 {
 		return emitSame(x, n)
-	}
-	if err := upTo(6, n); err != nil {
-		return err
 	}
 	o := x.a.In(n, 0)
 	at := make([]int, len(axes))
@@ -352,56 +348,42 @@ func (x *exporter) reduced(n *ir.Node, c code, axes []int, keep bool) error {
 	if err != nil {
 		return err
 	}
-	x.op(c, 1, reduceOptions(keep), []int{in, x.ints("axes", at...)}, out)
-	return nil
-}
-
-func (x *exporter) mean8(e *eight, axes []int, keep bool, err error) error {
-	if err != nil {
-		return err
-	}
-	out, err := x.define(e.out)
-	if err != nil {
-		return err
-	}
-	to := out
-	if e.act != actNone {
-		to = x.like(out, "_mean", x.tensors[out].dims)
-	}
-	x.op(opMean, 2, reduceOptions(keep), []int{e.in[0], x.ints("axes", axes...)}, to)
-	if to != out {
-		x.op(opRelu, 2, options{}, []int{to}, out)
-	}
+	x.op(c, reduceOptions(keep), []int{in, x.ints("axes", at...)}, out)
 	return nil
 }
 
 // emitSoftmax: the builtin works along the last stored axis.
 func emitSoftmax(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
-		if err := float(n); err != nil {
+		if err := takes(n, c); err != nil {
 			return err
 		}
 		r := n.In[0].Type.Rank()
-		if r > 4 || r < 1 {
-			return fmt.Errorf("%d axes (supported: 1 to 4)", r)
+		if r < 1 {
+			return errors.New("no axis")
 		}
 		v := n.Out[0]
 		axis := x.storedAxis(v, axisOf(n.Attrs.Int("axis"), r))
+		if axis == r-1 {
+			if ok, err := x.table8(n, c); ok || err != nil {
+				return err
+			}
+		}
 		o := softmaxOptions()
 		if c == opLogSoftmax {
 			o = opts(36)
 		}
 		return x.chain(n, func(in, out int) error {
 			if axis == r-1 {
-				x.op(c, 1, o, []int{in}, out)
+				x.op(c, o, []int{in}, out)
 				return nil
 			}
 			perm := layout.Plain().Axes(r)
 			perm[axis], perm[r-1] = r-1, axis
 			moved := x.transpose(in, perm, n.In[0])
 			y := x.like(moved, "_softmax", x.tensors[moved].dims)
-			x.op(c, 1, o, []int{moved}, y)
-			x.op(opTranspose, 1, opts(26), []int{y, x.ints("perm", perm...)}, out)
+			x.op(c, o, []int{moved}, y)
+			x.op(opTranspose, opts(26), []int{y, x.ints("perm", perm...)}, out)
 			x.moved = append(x.moved, Transpose{x.tensors[y].name, x.tensors[y].dims, perm, x.reason(nil)})
 			return nil
 		})

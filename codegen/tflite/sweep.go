@@ -2,8 +2,8 @@ package tflite
 
 import "slices"
 
-// sweep leaves out what nothing leads to an output from: operators, tensors,
-// payloads and codes, and numbers the rest anew, in the same order.
+// sweep leaves out what nothing leads to an output from: operators, tensors
+// and payloads, and numbers the rest anew, in the same order.
 func (x *exporter) sweep() {
 	need := make([]bool, len(x.tensors))
 	for _, id := range slices.Concat(x.inputs, x.outputs) {
@@ -31,20 +31,12 @@ func (x *exporter) sweep() {
 		}
 	}
 	bufferAt := numbers(bufUsed)
-	codeUsed := make([]bool, len(x.codes))
-	for i, o := range x.ops {
-		if kept[i] {
-			codeUsed[o.index] = true
-		}
-	}
-	codeAt := numbers(codeUsed)
-	x.tensors, x.buffers, x.codes, x.ops = only(x.tensors, need), only(x.buffers, bufUsed), only(x.codes, codeUsed), only(x.ops, kept)
+	x.tensors, x.buffers, x.ops = only(x.tensors, need), only(x.buffers, bufUsed), only(x.ops, kept)
 	for _, t := range x.tensors {
 		t.buffer = bufferAt[t.buffer]
 	}
 	for i := range x.ops {
 		o := &x.ops[i]
-		o.index = codeAt[o.index]
 		renumber(o.in, tensorAt)
 		renumber(o.out, tensorAt)
 	}

@@ -180,15 +180,6 @@ func axisOf(a, rank int) int {
 	return a
 }
 
-// upTo refuses operands of more axes than the builtin takes, at least in the
-// runtime's default form.
-func upTo(most int, n *ir.Node) error {
-	if r := n.In[0].Type.Rank(); r > most {
-		return fmt.Errorf("%d axes (supported: up to %d)", r, most)
-	}
-	return nil
-}
-
 // constant is an input that is constant; ok is false if it is absent.
 func constant(n *ir.Node, i int) (t tensor.Tensor, ok bool, err error) {
 	if i >= len(n.In) || n.In[i] == nil {

@@ -78,7 +78,7 @@ func (x *exporter) square(id int, w *window) int {
 }
 
 // padded puts the window's padding into the tensor.
-func (x *exporter) padded(id int, w *window, fill float32) int {
+func (x *exporter) padded(id int, w *window, fill int) int {
 	t := x.tensors[id]
 	d := t.dims
 	out := x.like(id, "_pad", []int{d[0], d[1] + w.begin[0] + w.end[0], d[2] + w.begin[1] + w.end[1], d[3]})
@@ -89,29 +89,50 @@ func (x *exporter) padded(id int, w *window, fill float32) int {
 	return out
 }
 
-// padOp writes PAD, or PADV2 where the filling is not 0.
-func (x *exporter) padOp(in, out int, pads []int, fill float32) {
+// zeroFill is the filling of PAD: 0, or what means that.
+const zeroFill = -1
+
+// padOp writes PAD, or PADV2 with the filling of tensor fill.
+func (x *exporter) padOp(in, out int, pads []int, fill int) {
 	table := x.int32s("paddings", []int{len(pads) / 2, 2}, pads...)
-	v := versionOf(x.tensors[in].dt, 1, 2)
-	if fill == 0 {
-		x.op(opPad, v, opts(22), []int{in, table}, out)
+	if fill == zeroFill {
+		x.op(opPad, opts(22), []int{in, table}, out)
 		return
 	}
-	x.op(opPadV2, v, opts(43), []int{in, table, x.floats("fill", []int{1}, fill)}, out)
+	x.op(opPadV2, opts(43), []int{in, table, fill}, out)
+}
+
+// lowest is a filling that no maximum takes.
+func (x *exporter) lowest(id int) int {
+	t := x.tensors[id]
+	v := math.Inf(-1)
+	switch {
+	case t.dt.IsUnsigned():
+		return zeroFill
+	case !t.dt.IsFloat():
+		v = -math.Ldexp(1, 8*t.dt.Size()-1)
+	}
+	if t.q == nil {
+		return x.numbers("fill", t.dt, []int{1}, v)
+	}
+	fill := x.tensor("fill", t.dt, []int{1})
+	x.tensors[fill].buffer, x.tensors[fill].q = x.buffer([]byte{0x80}), t.q
+	return fill
 }
 
 // windowOut makes the 4-D result of a window and gives what to do when it is
 // written: for one spatial axis, the height is taken out again.
-func (x *exporter) windowOut(v *ir.Value, w *window) (id int, close func(), err error) {
-	out, err := x.define(v)
+func (x *exporter) windowOut(v *ir.Value, o layout.Order, w *window) (id int, close func(), err error) {
+	out, arrange, err := x.defineAs(v, o)
 	if err != nil || !w.one {
-		return out, func() {}, err
+		return out, arrange, err
 	}
 	d := x.tensors[out].dims
 	sq := x.like(out, "_2d", []int{d[0], 1, d[1], d[2]})
 	return sq, func() {
-		x.op(opReshape, 1, reshapeOptions(d), []int{sq, x.ints("shape", d...)}, out)
+		x.op(opReshape, reshapeOptions(d), []int{sq, x.ints("shape", d...)}, out)
 		x.source[out] = sq
+		arrange()
 	}, nil
 }
 
@@ -121,13 +142,6 @@ func weightsOf(n *ir.Node, i int) (tensor.Tensor, error) {
 		return tensor.Tensor{}, errors.New("weights that are computed at run time")
 	}
 	return c.Tensor()
-}
-
-func float(n *ir.Node) error {
-	if d := n.In[0].Type.DType; d != dtype.F32 {
-		return fmt.Errorf("operands of type %s (supported: f32)", d)
-	}
-	return nil
 }
 
 // conv is a convolution about to be written.
@@ -141,7 +155,7 @@ type conv struct {
 }
 
 func emitConv(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opConv); err != nil {
 		return err
 	}
 	c, err := x.conv8(n)
@@ -163,9 +177,9 @@ func emitConv(x *exporter, n *ir.Node) error {
 	id := x.square(c.in, &w)
 	pad, ok := w.padding()
 	if !ok {
-		id, pad = x.padded(id, &w, 0), padValid
+		id, pad = x.padded(id, &w, zeroFill), padValid
 	}
-	out, close, err := x.windowOut(c.out, &w)
+	out, close, err := x.windowOut(c.out, x.a.Out(n.Out[0]), &w)
 	if err != nil {
 		return err
 	}
@@ -181,24 +195,13 @@ func emitConv(x *exporter, n *ir.Node) error {
 		if err != nil {
 			return err
 		}
-		version := 1
-		switch {
-		case c.eight:
-			version = 3
-		case w.d != [2]int{1, 1}:
-			version = 2
-		}
-		x.op(opDepthwiseConv, version, depthwiseOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], wd[0]/g, c.act), []int{id, f, c.bias}, out)
+		x.op(opDepthwiseConv, depthwiseOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], wd[0]/g, c.act), []int{id, f, c.bias}, out)
 	} else {
 		f, err := x.filter(n.In[1].Name, flat, c.scale, layout.Order{Perm: []int{0, 2, 3, 1}}, 0)
 		if err != nil {
 			return err
 		}
-		version := versionOf(flat.DType(), 1, 3)
-		if g > 1 {
-			version = 6
-		}
-		x.op(opConv, version, convOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], c.act), []int{id, f, c.bias}, out)
+		x.op(opConv, convOptions(pad, w.s[0], w.s[1], w.d[0], w.d[1], c.act), []int{id, f, c.bias}, out)
 	}
 	close()
 	return nil
@@ -236,11 +239,11 @@ func (x *exporter) conv32(n *ir.Node) (*conv, error) {
 // conv8 is the convolution in int8, nil if it is not one of those.
 func (x *exporter) conv8(n *ir.Node) (*conv, error) {
 	w, scale, ok := weights8(n.In[1], 0)
-	if g := n.Attrs.Int("group"); !ok || g > 1 && w.Dim(1) != 1 {
+	if !ok {
 		return nil, nil
 	}
-	q := x.bytesOf(n.In[0])
-	if q == nil || x.plan8(n, 0) == nil {
+	q, p := x.bytesOf(n.In[0]), x.plan8(n, 0)
+	if q == nil || p == nil {
 		return nil, nil
 	}
 	var b *ir.Value
@@ -252,6 +255,7 @@ func (x *exporter) conv8(n *ir.Node) (*conv, error) {
 			scale = append(scale, scale[0])
 		}
 	}
+	scale = settled(q.scale[0], scale, x.q8[p.out].scale[0])
 	bias, ok := x.bias8(b, w.Dim(0), q.scale[0], scale)
 	if !ok {
 		return nil, nil
@@ -276,7 +280,7 @@ func (x *exporter) bias(n *ir.Node, i, m int) (int, error) {
 }
 
 func emitConvTranspose(x *exporter, n *ir.Node) error {
-	if err := float(n); err != nil {
+	if err := takes(n, opTransposeConv); err != nil {
 		return err
 	}
 	wt, err := weightsOf(n, 1)
@@ -331,7 +335,7 @@ func emitConvTranspose(x *exporter, n *ir.Node) error {
 		}
 	}
 	v, act := x.absorb(n.Out[0])
-	out, close, err := x.windowOut(v, &w)
+	out, close, err := x.windowOut(v, x.a.Out(v), &w)
 	if err != nil {
 		return err
 	}
@@ -340,9 +344,9 @@ func emitConvTranspose(x *exporter, n *ir.Node) error {
 	if cut {
 		to = x.like(out, "_full", dims)
 	}
-	x.op(opTransposeConv, 3, transposeConvOptions(padValid, w.s[0], w.s[1], act), []int{x.ints("extents", dims...), f, id, bias}, to)
+	x.op(opTransposeConv, transposeConvOptions(padValid, w.s[0], w.s[1], act), []int{x.ints("extents", dims...), f, id, bias}, to)
 	if cut {
-		x.op(opSlice, 1, opts(48), []int{to, x.ints("begin", 0, begin[0], begin[1], 0), x.ints("size", xd[0], w.out[0], w.out[1], wd[1])}, out)
+		x.op(opSlice, opts(48), []int{to, x.ints("begin", 0, begin[0], begin[1], 0), x.ints("size", xd[0], w.out[0], w.out[1], wd[1])}, out)
 	}
 	close()
 	return nil
@@ -377,142 +381,4 @@ func transposedPads(n *ir.Node, w *window) (begin [2]int, err error) {
 		}
 	}
 	return begin, nil
-}
-
-func kernelShape(n *ir.Node) []int {
-	var k []int
-	for _, v := range n.Attrs.Ints("kernel_shape") {
-		k = append(k, int(v))
-	}
-	return k
-}
-
-// pool reads what pools have in common.
-func (x *exporter) pool(n *ir.Node) (id int, w window, err error) {
-	if err := float(n); err != nil {
-		return 0, w, err
-	}
-	xd, _ := layout.Extents(n.In[0])
-	yd, _ := layout.Extents(n.Out[0])
-	if w, err = windowOf(n, xd, yd, kernelShape(n)); err != nil {
-		return 0, w, err
-	}
-	if w.d != [2]int{1, 1} {
-		return 0, w, errors.New("dilations (supported: 1)")
-	}
-	if len(n.Out) > 1 && n.Out[1] != nil && len(n.Out[1].Uses()) > 0 {
-		return 0, w, errors.New("output Indices")
-	}
-	id, err = x.in(n, 0)
-	return x.squareOr(id, &w, err), w, err
-}
-
-func (x *exporter) squareOr(id int, w *window, err error) int {
-	if err != nil {
-		return id
-	}
-	return x.square(id, w)
-}
-
-// pool8 writes a pool without padding, or with SAME, in int8.
-func (x *exporter) pool8(n *ir.Node, c code) (bool, error) {
-	xd, _ := layout.Extents(n.In[0])
-	yd, _ := layout.Extents(n.Out[0])
-	w, err := windowOf(n, xd, yd, kernelShape(n))
-	if err != nil || w.one || w.d != [2]int{1, 1} || len(n.Out) > 1 && n.Out[1] != nil {
-		return false, nil
-	}
-	pad, ok := w.padding()
-	if !ok || c == opAveragePool && pad != padValid && n.Attrs.Bool("count_include_pad") {
-		return false, nil
-	}
-	if e := x.plan8(n, 0); c == opAveragePool && e != nil && !x.q8[e.out].same(x.bytesOf(n.In[0])) {
-		return false, nil // a mean in the operand's steps would be rounded twice
-	}
-	return x.moved8(n, func(in, out int) error {
-		x.op(c, 2, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{in}, out)
-		return nil
-	})
-}
-
-func emitMaxPool(x *exporter, n *ir.Node) error {
-	if ok, err := x.pool8(n, opMaxPool); ok || err != nil {
-		return err
-	}
-	id, w, err := x.pool(n)
-	if err != nil {
-		return err
-	}
-	pad, ok := w.padding()
-	if !ok {
-		id, pad = x.padded(id, &w, float32(math.Inf(-1))), padValid
-	}
-	v, act := x.absorb(n.Out[0])
-	out, close, err := x.windowOut(v, &w)
-	if err != nil {
-		return err
-	}
-	x.op(opMaxPool, 1, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], act), []int{id}, out)
-	close()
-	return nil
-}
-
-// emitAveragePool: the builtin leaves padding out of the mean. Where padding
-// counts it is put in first; where it is neither counted nor what SAME says,
-// the mean over zeros is scaled by a mask.
-func emitAveragePool(x *exporter, n *ir.Node) error {
-	if ok, err := x.pool8(n, opAveragePool); ok || err != nil {
-		return err
-	}
-	id, w, err := x.pool(n)
-	if err != nil {
-		return err
-	}
-	none := w.begin == [2]int{} && w.end == [2]int{}
-	count := n.Attrs.Bool("count_include_pad") && !none
-	if count && w.over {
-		return errors.New("count_include_pad with ceil_mode, where a window overhangs the padding")
-	}
-	var mask []float32
-	pad, ok := w.padding()
-	if count || !ok {
-		if !count {
-			mask = w.mask()
-		}
-		id, pad = x.padded(id, &w, 0), padValid
-	}
-	if mask != nil {
-		out, close, err := x.windowOut(n.Out[0], &w)
-		if err != nil {
-			return err
-		}
-		mean := x.like(out, "_mean", x.tensors[out].dims)
-		x.op(opAveragePool, 1, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], actNone), []int{id}, mean)
-		x.op(opMul, 1, binaryOptions(opMul, actNone), []int{mean, x.floats("mask", []int{1, w.out[0], w.out[1], 1}, mask...)}, out)
-		close()
-		return nil
-	}
-	v, act := x.absorb(n.Out[0])
-	out, close, err := x.windowOut(v, &w)
-	if err != nil {
-		return err
-	}
-	x.op(opAveragePool, 1, poolOptions(pad, w.s[0], w.s[1], w.k[0], w.k[1], act), []int{id}, out)
-	close()
-	return nil
-}
-
-// mask is the size of the window over the elements that it really covers.
-func (w *window) mask() []float32 {
-	cover := func(j, o int) int {
-		lo := o*w.s[j] - w.begin[j]
-		return min(lo+w.k[j], w.in[j]) - max(lo, 0)
-	}
-	var m []float32
-	for i := range w.out[0] {
-		for k := range w.out[1] {
-			m = append(m, float32(float64(w.k[0]*w.k[1])/float64(cover(0, i)*cover(1, k))))
-		}
-	}
-	return m
 }

@@ -337,6 +337,19 @@ func Bcast(a, b Dim) (Dim, error) {
 	return fromAtom(atom{op: 'b', a: a, b: b, text: "bcast(" + a.String() + "," + b.String() + ")"}), nil
 }
 
+// Covers says whether d is known to be a broadcast of o with others: wherever d
+// has a value, o is 1 or d.
+func (d Dim) Covers(o Dim) bool {
+	if o.Is(1) || d.Equal(o) {
+		return true
+	}
+	if d.e == nil || len(d.e.terms) != 1 || d.e.terms[0].coef != 1 || len(d.e.terms[0].atoms) != 1 {
+		return false
+	}
+	a := &d.e.terms[0].atoms[0]
+	return a.op == 'b' && (a.a.Covers(o) || a.b.Covers(o))
+}
+
 // BcastAll broadcasts whole shapes, aligned at their last axes.
 func BcastAll(shapes ...[]Dim) ([]Dim, error) {
 	r := 0

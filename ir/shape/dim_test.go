@@ -61,6 +61,23 @@ func gen(t *rapid.T, depth int, env map[string]int64) (Dim, int64) {
 	return a.Div(Int(c)), floorDiv(x, c)
 }
 
+func TestCovers(t *testing.T) {
+	n, m, k := Sym("N"), Sym("M"), Sym("K")
+	nm, _ := Bcast(n, m)
+	nmk, _ := Bcast(nm, k)
+	for _, c := range []struct {
+		d, o Dim
+		want bool
+	}{
+		{n, n, true}, {n, Int(1), true}, {n, m, false}, {Int(5), n, false}, {n, Int(5), false},
+		{nm, n, true}, {nm, m, true}, {nm, k, false}, {nmk, n, true}, {nmk, nm, true}, {nm.Mul(Int(2)), n, false}, {nm.Add(n), n, false}, {n, nm, false},
+	} {
+		if c.d.Covers(c.o) != c.want {
+			t.Errorf("%v covers %v: have %t", c.d, c.o, !c.want)
+		}
+	}
+}
+
 func TestAlgebraKeepsValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		env := map[string]int64{}

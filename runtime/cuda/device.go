@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -206,7 +207,14 @@ func (d *Device) Queue() (exec.Queue, error) {
 	q := &queue{d: d}
 	const nonBlocking = 1
 	err := d.in(func() error {
-		return d.check("stream", call(d.drv.streamCreate, uintptr(unsafe.Pointer(&q.stream)), nonBlocking))
+		if err := d.check("stream", call(d.drv.streamCreate, uintptr(unsafe.Pointer(&q.stream)), nonBlocking)); err != nil {
+			return err
+		}
+		err := d.check("event", call(d.drv.eventCreate, uintptr(unsafe.Pointer(&q.done)), eventPlain))
+		if err != nil {
+			err = errors.Join(err, d.check("stream", call(d.drv.streamDestroy, q.stream)))
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -218,6 +226,7 @@ func (d *Device) Queue() (exec.Queue, error) {
 type queue struct {
 	d      *Device
 	stream uintptr
+	done   uintptr          // event that Wait looks at
 	params []unsafe.Pointer // of the launch that is being put in
 }
 
@@ -238,7 +247,12 @@ func (q *queue) Upload(addr uint64, src []byte) error {
 
 // Download implements exec.Queue.
 func (q *queue) Download(ctx context.Context, dst []byte, addr uint64) error {
-	return q.do(ctx, "copying from the device", func() result {
+	// The driver may go on writing to dst until the stream is done, so that this
+	// waits for it whatever ctx says meanwhile: not for long, as Wait comes first.
+	if err := q.Wait(ctx); err != nil {
+		return err
+	}
+	return q.do(nil, "copying from the device", func() result {
 		if r := call(q.d.drv.copyDown, uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(addr), uintptr(len(dst)), q.stream); r != 0 {
 			return r
 		}
@@ -272,12 +286,86 @@ func (q *queue) Launch(ctx context.Context, k exec.Kernel, grid, block [3]int, a
 	})
 }
 
-// Wait implements exec.Queue.
+// Flags of events: with and without a clock.
+const (
+	eventTimed = 0
+	eventPlain = 2
+)
+
+// Wait implements exec.Queue. A context that can end is looked at meanwhile; what
+// is in the queue goes on all the same.
 func (q *queue) Wait(ctx context.Context) error {
-	return q.do(ctx, "waiting for the device", func() result { return call(q.d.drv.streamWait, q.stream) })
+	const what = "waiting for the device"
+	if ctx == nil || ctx.Done() == nil {
+		return q.do(ctx, what, func() result { return call(q.d.drv.streamWait, q.stream) })
+	}
+	if err := q.do(ctx, what, func() result { return call(q.d.drv.eventRecord, q.done, q.stream) }); err != nil {
+		return err
+	}
+	const spins, most = 200, time.Millisecond
+	for i, pause := 0, 10*time.Microsecond; ; i++ {
+		var r result
+		err := q.do(ctx, what, func() result {
+			if r = call(q.d.drv.eventQuery, q.done); r == notReady {
+				return 0
+			}
+			return r
+		})
+		if err != nil || r != notReady {
+			return err
+		}
+		if i > spins { // most runs are shorter than a sleep
+			time.Sleep(pause)
+			pause = min(2*pause, most)
+		}
+	}
 }
 
 // Close implements exec.Queue.
 func (q *queue) Close() error {
-	return q.do(nil, "stream", func() result { return call(q.d.drv.streamDestroy, q.stream) })
+	return errors.Join(
+		q.do(nil, "event", func() result { return call(q.d.drv.eventDestroy, q.done) }),
+		q.do(nil, "stream", func() result { return call(q.d.drv.streamDestroy, q.stream) }))
+}
+
+// Time is how long the device takes for what f puts into the queue, by its own
+// clock.
+func (d *Device) Time(ctx context.Context, x exec.Queue, f func() error) (time.Duration, error) {
+	q, ok := x.(*queue)
+	if !ok || q.d != d {
+		return 0, diag.New(diag.Internal, "CUDA: a queue of another device")
+	}
+	var events [2]uintptr
+	defer func() {
+		for _, e := range events {
+			if e != 0 {
+				d.in(func() error { return d.check("event", call(d.drv.eventDestroy, e)) })
+			}
+		}
+	}()
+	for i := range events {
+		if err := q.do(ctx, "event", func() result { return call(d.drv.eventCreate, uintptr(unsafe.Pointer(&events[i])), eventTimed) }); err != nil {
+			return 0, err
+		}
+	}
+	record := func(e uintptr) error {
+		return q.do(ctx, "event", func() result { return call(d.drv.eventRecord, e, q.stream) })
+	}
+	if err := record(events[0]); err != nil {
+		return 0, err
+	}
+	if err := f(); err != nil {
+		return 0, err
+	}
+	if err := record(events[1]); err != nil {
+		return 0, err
+	}
+	if err := q.Wait(ctx); err != nil {
+		return 0, err
+	}
+	var ms float32
+	err := q.do(ctx, "event", func() result {
+		return call(d.drv.eventElapsed, uintptr(unsafe.Pointer(&ms)), events[0], events[1])
+	})
+	return time.Duration(float64(ms) * float64(time.Millisecond)), err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -26,6 +27,7 @@ type fake struct {
 	fail     func(name string, code, after int32)
 	machine  func(version, devices, major, minor int32)
 	limit    func(n int64)
+	busy     func(n int32)
 	live     func() int64
 	launches func() int64
 	contexts func() int32
@@ -43,7 +45,7 @@ func newFake(t *testing.T) *fake {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { purego.Dlclose(lib) })
-	for name, fn := range map[string]any{"fake_fail": &f.fail, "fake_machine": &f.machine, "fake_limit": &f.limit, "fake_live": &f.live, "fake_launches": &f.launches, "fake_contexts": &f.contexts} {
+	for name, fn := range map[string]any{"fake_fail": &f.fail, "fake_machine": &f.machine, "fake_limit": &f.limit, "fake_busy": &f.busy, "fake_live": &f.live, "fake_launches": &f.launches, "fake_contexts": &f.contexts} {
 		purego.RegisterLibFunc(fn, lib, name)
 	}
 	return f
@@ -99,14 +101,37 @@ func TestRun(t *testing.T) {
 	axpy, err := code.Kernel("axpy")
 	must(t, err)
 	must(t, q.Launch(ctx, axpy, [3]int{1, 1, 1}, [3]int{32, 1, 1}, []uint64{x, y, 3})) // three of the four
-	must(t, q.Wait(ctx))
+	waiting, stop := context.WithCancel(ctx)
+	f.busy(1000)
+	must(t, q.Wait(waiting))
+	took, err := d.Time(ctx, q, func() error {
+		for range 2 {
+			if err := q.Launch(ctx, axpy, [3]int{1, 1, 1}, [3]int{1, 1, 1}, []uint64{x, y, 0}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || took != 3*time.Millisecond {
+		t.Errorf("two launches took %v, %v, want 3ms", took, err)
+	}
+	// A context that ends ends the waiting, not the queue.
+	f.busy(1 << 30)
+	time.AfterFunc(10*time.Millisecond, stop)
+	if err := q.Wait(waiting); err != context.Canceled {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := q.Download(waiting, got[:16], y); err != context.Canceled {
+		t.Errorf("cancelled: %v", err)
+	}
+	f.busy(0)
 	must(t, q.Download(ctx, got[:16], y))
 	for i, want := range []float32{3, 6, 9, 4} {
 		if v := math.Float32frombits(binary.LittleEndian.Uint32(got[4*i:])); v != want {
 			t.Errorf("y[%d] = %v, want %v", i, v, want)
 		}
 	}
-	if f.launches() != 2 {
+	if f.launches() != 4 {
 		t.Errorf("%d launches", f.launches())
 	}
 	for _, a := range []uint64{mem, x, y} {
@@ -216,6 +241,8 @@ func TestFaults(t *testing.T) {
 	}
 	args := make([]uint64, 11)
 	args[0] = mem
+	ending, cancelEnding := context.WithCancel(ctx)
+	defer cancelEnding()
 	for _, c := range []struct {
 		fn   string
 		code int32
@@ -236,10 +263,16 @@ func TestFaults(t *testing.T) {
 		{"cuMemcpyHtoDAsync_v2", 1, func() error { return q.Upload(mem, buf[:]) }, diag.Internal, "copying to the device"},
 		{"cuMemcpyDtoHAsync_v2", 1, func() error { return q.Download(ctx, buf[:], mem) }, diag.Internal, "copying from the device"},
 		{"cuMemcpyDtoDAsync_v2", 1, func() error { return q.Copy(mem, mem, 8) }, diag.Internal, "copying on the device"},
-		{"cuStreamSynchronize", 1, func() error { return q.Download(ctx, buf[:], mem) }, diag.Internal, "copying from the device"},
+		{"cuStreamSynchronize", 1, func() error { return q.Download(ctx, buf[:], mem) }, diag.Internal, "waiting for the device"},
+		{"cuStreamSynchronize", 1, func() error { return q.Download(ending, buf[:], mem) }, diag.Internal, "copying from the device"},
 		{"cuStreamSynchronize", 1, func() error { return q.Wait(ctx) }, diag.Internal, "waiting"},
 		{"cuStreamCreate", 1, queue, diag.Internal, "stream"},
 		{"cuStreamDestroy_v2", 1, queue, diag.Internal, "stream"},
+		{"cuEventCreate", 1, queue, diag.Internal, "event"},
+		{"cuEventDestroy_v2", 1, queue, diag.Internal, "event"},
+		{"cuEventRecord", 1, func() error { return q.Wait(ending) }, diag.Internal, "waiting"},
+		{"cuEventQuery", 1, func() error { return q.Wait(ending) }, diag.Internal, "waiting"},
+		{"cuEventElapsedTime", 1, func() error { _, err := d.Time(ctx, q, func() error { return nil }); return err }, diag.Internal, "event"},
 		{"cuLaunchKernel", 701, func() error { return q.Launch(ctx, sum, [3]int{1, 1, 1}, [3]int{1, 1, 1}, args) }, diag.Internal, "launching"},
 		{"", 0, func() error { return q.Launch(ctx, "sum", [3]int{1, 1, 1}, [3]int{1, 1, 1}, args) }, diag.Internal, "another device"},
 	} {

@@ -23,6 +23,7 @@ type driver struct {
 	memAlloc, memFree, memInfo, copyUp, copyDown, copyAcross,
 	streamCreate, streamDestroy, streamWait,
 	launch,
+	eventCreate, eventDestroy, eventRecord, eventQuery, eventElapsed,
 	errorName, errorText uintptr
 }
 
@@ -37,7 +38,9 @@ func (d *driver) symbols() map[string]*uintptr {
 		"cuMemAlloc_v2": &d.memAlloc, "cuMemFree_v2": &d.memFree, "cuMemGetInfo_v2": &d.memInfo,
 		"cuMemcpyHtoDAsync_v2": &d.copyUp, "cuMemcpyDtoHAsync_v2": &d.copyDown, "cuMemcpyDtoDAsync_v2": &d.copyAcross,
 		"cuStreamCreate": &d.streamCreate, "cuStreamDestroy_v2": &d.streamDestroy, "cuStreamSynchronize": &d.streamWait,
-		"cuLaunchKernel": &d.launch, "cuGetErrorName": &d.errorName, "cuGetErrorString": &d.errorText,
+		"cuLaunchKernel": &d.launch,
+		"cuEventCreate":  &d.eventCreate, "cuEventDestroy_v2": &d.eventDestroy, "cuEventRecord": &d.eventRecord, "cuEventQuery": &d.eventQuery, "cuEventElapsedTime": &d.eventElapsed,
+		"cuGetErrorName": &d.errorName, "cuGetErrorString": &d.errorText,
 	}
 }
 
@@ -76,6 +79,7 @@ const (
 	invalidPTX     result = 218
 	unsupportedPTX result = 222
 	notFound       result = 500
+	notReady       result = 600
 )
 
 // call runs a function of the driver. What is converted to uintptr in its

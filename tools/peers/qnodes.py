@@ -16,7 +16,7 @@ integer kernels and session.x64quantprecision, without which these saturate
 16-bit sums on CPUs without VNNI. Exit status 1 where a bound is broken.
 """
 import os, subprocess, sys, tempfile
-import numpy as np, onnx, onnxruntime as ort
+import numpy as np, onnx
 
 MOST, SHARE = 1, 1e-3
 BYTES = {np.dtype(np.uint8): onnx.TensorProto.UINT8, np.dtype(np.int8): onnx.TensorProto.INT8,
@@ -35,6 +35,7 @@ def run_mlc(mlc, model, inputs, d):
 
 
 def run_ort(model, inputs, integer, optimized):
+    import onnxruntime as ort  # litert.py, which borrows from here, does without
     o = ort.SessionOptions()
     o.log_severity_level = 3
     o.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -87,6 +88,21 @@ def cut(m, nodes, inputs, out):
     return onnx.helper.make_model(g, opset_imports=m.opset_import, ir_version=m.ir_version)
 
 
+def inside(mlc, m, parts, feed, d):
+    """What mlc has at the model's inputs and quantized values in the whole net."""
+    opened = onnx.ModelProto()
+    opened.CopyFrom(m)
+    del opened.graph.output[:]
+    for i, (v, nodes, _) in enumerate(parts):
+        zero = next(z for z in m.graph.initializer if z.name == nodes[-1].input[2])
+        opened.graph.node.append(onnx.helper.make_node("Identity", [v], [f"q{i}"]))
+        opened.graph.output.append(onnx.helper.make_tensor_value_info(f"q{i}", zero.data_type, None))
+    path = os.path.join(d, "opened.onnx")
+    onnx.save(opened, path)
+    got = run_mlc(mlc, path, feed, d)
+    return feed | {v: got[f"q{i}"] for i, (v, _, _) in enumerate(parts)}
+
+
 def main(mlc, model, calib, data, samples=200):
     x = np.load(data)[:int(samples)]
     bad, total = [], 0
@@ -96,18 +112,7 @@ def main(mlc, model, calib, data, samples=200):
         m = onnx.load(q)
         entry = m.graph.input[0].name
         parts = list(groups(m.graph))
-        # The whole net, with every quantized value as an output.
-        opened = onnx.ModelProto()
-        opened.CopyFrom(m)
-        del opened.graph.output[:]
-        for i, (v, nodes, _) in enumerate(parts):
-            zero = next(z for z in m.graph.initializer if z.name == nodes[-1].input[2])
-            opened.graph.node.append(onnx.helper.make_node("Identity", [v], [f"q{i}"]))
-            opened.graph.output.append(onnx.helper.make_tensor_value_info(f"q{i}", zero.data_type, None))
-        path = os.path.join(d, "opened.onnx")
-        onnx.save(opened, path)
-        got = run_mlc(mlc, path, {entry: x}, d)
-        values = {entry: x} | {v: got[f"q{i}"] for i, (v, _, _) in enumerate(parts)}
+        values = inside(mlc, m, parts, {entry: x}, d)
         for v, nodes, inputs in parts:
             core = "+".join(n.op_type for n in nodes if n.op_type not in ("QuantizeLinear", "DequantizeLinear")) or "Quantize"
             part = cut(m, nodes, {i: values[i] for i in inputs}, values[v])

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Checks against another engine that installs in a minute: ONNX exports of the
+# Checks against other engines that install in a minute: ONNX exports of the
 # corpus models compute in onnxruntime what was recorded of the originals, and
 # the keyword-spotting net in int8 computes there what it computes here, as a
-# whole and node by node; Triton's Python client works with mlc serve; what
-# examples/chain makes runs in the runtimes that it is made for. (The
-# operator table's examples, `go run ./tools/peers -examples`, are for reading:
-# the engine refuses some that are legal, and says why.)
+# whole and node by node; TensorFlow Lite exports, float and int8, do in LiteRT;
+# Triton's Python client works with mlc serve; what examples/chain makes runs in
+# the runtimes that it is made for. (The operator table's examples,
+# `go run ./tools/peers -examples`, are for reading: the engine refuses some that
+# are legal, and says why.)
 #
 #	tools/peers/run.sh DIR      DIR holds the Python environment and the exports
 set -euo pipefail
@@ -27,6 +28,16 @@ go run ./tools/peers -keywords -shared "$shared" -out "$dir/keywords"
 for check in quantize qnodes; do
 	"$python" "tools/peers/$check.py" "$dir/mlc" "$dir"/keywords/{model.onnx,calib.npz,x.npy}
 done
+# TensorFlow Lite files in LiteRT: the named models in both layouts, the
+# convolutional ones in int8 too, then graphs and corners whose extents hide
+# nothing.
+litert() { "$python" tools/peers/litert.py "$@"; }
+litert "$dir/litert" --mlc "$dir/mlc" --shared "$shared"
+litert "$dir/litert" --int8 --inputs 2 --mlc "$dir/mlc" --shared "$shared"
+go run ./tools/peers -graphs 100 -out "$dir/graphs"
+litert "$dir/graphs" --folders
+go run ./tools/peers -corners -out "$dir/corners"
+litert "$dir/corners" --folders
 tar -C "$dir" --zstd -xf "$shared/data/serving.tar.zst"
 "$python" tools/peers/triton.py "$dir/mlc" "$dir/serving"
 # A missing runtime is a failure with CI=true.

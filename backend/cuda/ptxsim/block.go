@@ -215,6 +215,9 @@ func (b *block) tick() bool {
 	return true
 }
 
+// first is the number of the block's first thread in cells of global memory.
+func (b *block) first() uint64 { return warpSize * (b.linear*uint64(len(b.warps)) + 1) }
+
 // name is thread t of the block for a message.
 func (b *block) name(t int) string {
 	c := b.run.thread(t)

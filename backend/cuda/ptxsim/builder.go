@@ -221,6 +221,9 @@ func (b *builder) instruction(s *stmt) error {
 	if d.err != nil {
 		return d.err
 	}
+	if len(b.k.init[class32])+len(b.k.init[class64])+len(b.k.init[classP]) > maxUsed {
+		return b.p.unsupported(s.tok, "more than %d registers and literals in use", maxUsed)
+	}
 	b.k.code = append(b.k.code, d.in)
 	return nil
 }

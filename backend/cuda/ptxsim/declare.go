@@ -14,7 +14,7 @@ func (p *parser) regs(b *builder) error {
 			return err
 		}
 		if typ.bits == 8 {
-			return p.bad(t, "register of type %s: 8 bits are for ld, st and cvt", typ)
+			return p.unsupported(t, "register of type %s", typ)
 		}
 		n := 0
 		if p.tok.is("<") {

@@ -3,6 +3,7 @@ package ptxsim
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/mlc-go/mlc/ir/diag"
 )
@@ -50,7 +51,11 @@ func (d *decoder) take(list ...string) string {
 func (d *decoder) must(list ...string) string {
 	m := d.take(list...)
 	if m == "" {
-		d.unsupported("%s wants one of %q behind what comes before", d.s.tok.text, list)
+		have := "no modifier"
+		if len(d.mods) > 0 {
+			have = "." + d.mods[0]
+		}
+		d.unsupported("%s: have %s, want .%s", d.s.tok.text, have, strings.Join(list, ", ."))
 	}
 	return m
 }
@@ -127,6 +132,9 @@ func (d *decoder) source(o operand, t ptype, wider bool) int32 {
 		return d.b.literal32(uint32(v))
 	case opReg:
 		if s := specialOf(o.text); s != noSpecial {
+			if d.s.name != "mov" && d.s.name != "cvt" {
+				d.bad(o.tok, "special register %s: only mov and cvt read those", o.tok.show())
+			}
 			if !t.accepts(ptype{'u', 32}) {
 				d.bad(o.tok, "register %s: have type .u32, want %s", o.tok.show(), t)
 			}
@@ -170,6 +178,9 @@ func literal(o operand, t ptype) (uint64, bool) {
 // predicate is the index of a predicate that operand o reads, and whether it
 // is negated.
 func (d *decoder) predicate(o operand) (int32, bool) {
+	if o.kind == opInt && o.bits <= 1 {
+		return 0, o.bits == 0 // predicate 0 is true
+	}
 	r, _ := d.register(o, ptype{'p', 1}, false)
 	d.reads(classP, r.idx)
 	return r.idx, o.neg
@@ -242,6 +253,10 @@ func (d *decoder) decode() {
 		d.activemask()
 	case "mma":
 		d.mma()
+	case "ldmatrix":
+		d.ldmatrix()
+	case "atom", "red":
+		d.atom(n)
 	default:
 		d.unsupported("instruction %s", d.s.tok.show())
 	}

@@ -155,7 +155,10 @@ func (d *decoder) divide(name string, t ptype) {
 func (d *decoder) product(name string) {
 	n := 2
 	if name == "mad" {
-		n = 3
+		if n = 3; d.take("rn") != "" {
+			d.pick(d.typ("f32", "f64"), 3, fmaF32, fmaF64)
+			return
+		}
 	} else if d.take("rn") != "" {
 		d.pick(d.typ("f32", "f64"), 2, mulF32, mulF64)
 		return

@@ -126,11 +126,14 @@ func (d *decoder) address(mo *memOp, o operand) {
 	mo.off = o.off
 	switch {
 	case o.text == "":
-		if !mo.shared {
-			d.bad(o.tok, "absolute address in global memory")
-		}
+		d.unsupported("absolute address")
 	case o.text[0] == '%':
+		if specialOf(o.text) != noSpecial {
+			d.bad(o.tok, "special register as an address")
+			return
+		}
 		e := operand{kind: opReg, tok: o.tok, text: o.text}
+		e.tok.text = o.text
 		if r, ok := d.b.reg(o.text); ok && mo.shared && r.typ.bits == 32 {
 			mo.base = d.source(e, ptype{'u', 32}, false)
 			d.reads(class32, mo.base)

@@ -191,11 +191,12 @@ func (d *decoder) selp() {
 	cl := t.class()
 	d.reads(cl, d.in.a, d.in.b)
 	idx, neg := d.predicate(d.s.ops[3])
+	var flip uint32
 	if d.in.c = idx; neg {
-		d.bad(d.s.ops[3].tok, "selp takes no negated predicate")
+		flip = fullMask
 	}
 	d.in.exec = func(w *warp, in *inst, m uint32) bool {
-		w.pick(in, cl, m, w.p[in.c])
+		w.pick(in, cl, m, w.p[in.c]^flip)
 		return true
 	}
 }

@@ -121,9 +121,10 @@ func (w *warp) local(in *inst, mo *memOp, l int) (int, bool) {
 
 func loadShared(w *warp, in *inst, m uint32) bool {
 	mo, b := in.mem, w.blk
-	acc := w.access(in, 1)
+	acc := w.access(in, warpSize)
 	skip := b.run.checks.Skip
-	unit := bits.TrailingZeros(uint(b.k.sharedUnit))
+	unit := bits.TrailingZeros(uint(b.k.sharedUnit)) & 7
+	words := mo.width == 4 && mo.regBits == 32
 	for mm := m; mm != 0; mm &= mm - 1 {
 		l := trailing(mm)
 		o, ok := w.local(in, mo, l)
@@ -137,13 +138,21 @@ func loadShared(w *warp, in *inst, m uint32) bool {
 			if c.w == 0 && skip&UninitShared == 0 {
 				return w.failAt(UninitMemory, in, l, w.addr(mo, l)+uint64(i<<unit), "no thread of the block wrote it")
 			}
-			if skip&SharedRaces == 0 {
-				if x := acc.read(c); x != 0 {
-					return w.race(SharedRace, in, &acc, w.addr(mo, l)+uint64(i<<unit), x, "reads")
-				}
+			if skip&SharedRaces != 0 || acc.quiet(c, b.lastBar) {
+				continue
+			}
+			if x := acc.read(c); x != 0 {
+				return w.race(SharedRace, in, &acc, w.addr(mo, l)+uint64(i<<unit), x, "reads")
 			}
 		}
-		w.load(mo, b.shared[o:o+mo.size], l)
+		p := b.shared[o : o+mo.size]
+		if !words {
+			w.load(mo, p, l)
+			continue
+		}
+		for i, reg := range mo.regs[:mo.n] {
+			w.r32[reg][l] = binary.LittleEndian.Uint32(p[4*i:])
+		}
 	}
 	w.loaded(mo, m)
 	return true
@@ -151,7 +160,7 @@ func loadShared(w *warp, in *inst, m uint32) bool {
 
 func storeShared(w *warp, in *inst, m uint32) bool {
 	mo, b := in.mem, w.blk
-	acc := w.access(in, 1)
+	acc := w.access(in, warpSize)
 	skip := b.run.checks.Skip
 	unit := bits.TrailingZeros(uint(b.k.sharedUnit))
 	for mm := m; mm != 0; mm &= mm - 1 {
@@ -192,7 +201,7 @@ func (w *warp) global(in *inst, mo *memOp, l int, a uint64) bool {
 
 func loadGlobal(w *warp, in *inst, m uint32) bool {
 	mo, b := in.mem, w.blk
-	acc := w.access(in, b.linear*uint64(b.threads)+1)
+	acc := w.access(in, b.first())
 	skip := b.run.checks.Skip
 	unit := b.run.mem.unit
 	for mm := m; mm != 0; mm &= mm - 1 {
@@ -203,9 +212,6 @@ func loadGlobal(w *warp, in *inst, m uint32) bool {
 		}
 		p := b.last
 		o := a - p.base
-		if p.init != nil && skip&UninitGlobal == 0 && !p.written(o, mo.size) {
-			return w.failAt(UninitMemory, in, l, a, "nobody wrote it")
-		}
 		if skip&GlobalRaces == 0 && !p.readOnly {
 			acc.at(l)
 			first := o >> unit
@@ -220,6 +226,9 @@ func loadGlobal(w *warp, in *inst, m uint32) bool {
 				}
 			}
 		}
+		if p.init != nil && skip&UninitGlobal == 0 && !p.written(o, mo.size) {
+			return w.failAt(UninitMemory, in, l, a, "nobody wrote it")
+		}
 		w.load(mo, p.data[o:o+uint64(mo.size)], l)
 	}
 	w.loaded(mo, m)
@@ -228,7 +237,7 @@ func loadGlobal(w *warp, in *inst, m uint32) bool {
 
 func storeGlobal(w *warp, in *inst, m uint32) bool {
 	mo, b := in.mem, w.blk
-	acc := w.access(in, b.linear*uint64(b.threads)+1)
+	acc := w.access(in, b.first())
 	skip := b.run.checks.Skip
 	unit := b.run.mem.unit
 	for mm := m; mm != 0; mm &= mm - 1 {

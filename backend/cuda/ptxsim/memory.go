@@ -115,6 +115,13 @@ func (m *Memory) Write(addr uint64, p []byte) error {
 	return nil
 }
 
+// Read copies from addr to p.
+func (m *Memory) Read(p []byte, addr uint64) error {
+	src, err := m.Bytes(addr, len(p))
+	copy(p, src)
+	return err
+}
+
 // Copy moves n bytes within the memory, with what is known of their being
 // written.
 func (m *Memory) Copy(dst, src uint64, n int) error {

@@ -56,10 +56,13 @@ func (d *decoder) fragment(i, n int, t ptype, dst bool) []int32 {
 	}
 	list := make([]int32, n)
 	for j, e := range o.elems {
-		r, _ := d.register(e, t, false)
-		if list[j] = r.idx; !dst {
-			d.reads(class32, r.idx)
+		if dst {
+			r, _ := d.register(e, t, false)
+			list[j] = r.idx
+			continue
 		}
+		list[j] = d.source(e, t, false)
+		d.reads(class32, list[j])
 	}
 	return list
 }

@@ -16,11 +16,12 @@ func (d *decoder) mov() {
 	case t.kind == 'p':
 		d.in.d = d.dst(0, t)
 		idx, neg := d.predicate(from)
+		var flip uint32
 		if d.in.a = idx; neg {
-			d.bad(from.tok, "mov takes no negated predicate")
+			flip = fullMask
 		}
 		d.in.exec = func(w *warp, in *inst, m uint32) bool {
-			w.putP(in.d, m, w.p[in.a])
+			w.putP(in.d, m, w.p[in.a]^flip)
 			return true
 		}
 	case from.kind == opName:
@@ -30,7 +31,7 @@ func (d *decoder) mov() {
 			return
 		}
 		d.in.d = d.dst(0, t)
-		if lo := d.b.k.shared[s.index].lo; t.bits == 64 {
+		if lo := d.b.k.shared[s.index].lo + uint32(from.off); t.bits == 64 {
 			d.in.a = d.b.literal64(uint64(lo))
 		} else {
 			d.in.a = d.b.literal32(lo)

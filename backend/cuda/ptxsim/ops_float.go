@@ -81,20 +81,31 @@ func divF64(d, a, b, c *v64) {
 
 // fmaF32 rounds a*b+c once. The product of two float32 is exact in float64, and
 // rounding the float64 sum again is right but where that sum lies in the middle
-// of two float32 or below their normal range: there vecmath.FMA32 decides.
+// of two float32 or below their normal range: there vecmath.FMA32 decides. Four
+// lanes at a time, because conversions wait for the register they write.
 func fmaF32(d, a, b, c *v32) {
-	const lowMask, half = 1<<29 - 1, 1 << 28
-	for i := range d {
-		x, y, z := f32(a[i]), f32(b[i]), f32(c[i])
-		p := float64(float64(x) * float64(y))
-		s := p + float64(z)
-		u := math.Float64bits(s)
-		if e := u >> 52 & 0x7ff; u&lowMask != half && e-(1023-126) <= 126+127 || s == 0 {
-			d[i] = math.Float32bits(float32(s))
+	for i := 0; i < warpSize; i += 4 {
+		s0 := float64(float64(f32(a[i]))*float64(f32(b[i]))) + float64(f32(c[i]))
+		s1 := float64(float64(f32(a[i+1]))*float64(f32(b[i+1]))) + float64(f32(c[i+1]))
+		s2 := float64(float64(f32(a[i+2]))*float64(f32(b[i+2]))) + float64(f32(c[i+2]))
+		s3 := float64(float64(f32(a[i+3]))*float64(f32(b[i+3]))) + float64(f32(c[i+3]))
+		if roundsOnce(s0) && roundsOnce(s1) && roundsOnce(s2) && roundsOnce(s3) {
+			d[i], d[i+1] = math.Float32bits(float32(s0)), math.Float32bits(float32(s1))
+			d[i+2], d[i+3] = math.Float32bits(float32(s2)), math.Float32bits(float32(s3))
 			continue
 		}
-		d[i] = bits32(vecmath.FMA32(x, y, z))
+		for j := i; j < i+4; j++ {
+			d[j] = bits32(vecmath.FMA32(f32(a[j]), f32(b[j]), f32(c[j])))
+		}
 	}
+}
+
+// roundsOnce says that rounding s, a sum rounded to float64, to float32 gives
+// what rounding the sum itself would.
+func roundsOnce(s float64) bool {
+	const low, half, least, span = 1<<29 - 1, 1 << 28, 1023 - 126, 126 + 127
+	u := math.Float64bits(s)
+	return u&low != half && u>>52&0x7ff-least <= span || u<<1 == 0
 }
 
 func fmaF64(d, a, b, c *v64) {

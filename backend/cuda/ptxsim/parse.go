@@ -10,6 +10,7 @@ import (
 // Limits on hostile text.
 const (
 	maxRegs    = 1 << 16 // declared per kernel
+	maxUsed    = 1 << 13 // in use, with literals: each takes 128 or 256 bytes a warp
 	maxParams  = 1088    // 4352 bytes of parameters hold no more than that of ours
 	maxCode    = 1 << 20 // instructions per kernel
 	maxKernels = 1 << 16

@@ -14,10 +14,11 @@ func (w *warp) race(c Class, in *inst, a *access, addr, x uint64, does string) b
 	b := w.blk
 	who := "another thread"
 	if t := threadOf(x); t != a.thread {
-		n := t - 1
-		who = "thread " + b.name(int(n%uint64(b.threads)))
+		n, pad := t-warpSize, uint64(len(b.warps)*warpSize)
+		who = "thread " + b.name(int(n%pad))
 		if c == GlobalRace && !a.inBlock(x) {
-			who += fmt.Sprintf(" of block %v", b.run.blockAt(n/uint64(b.threads)))
+			c := b.run.blockAt(n / pad)
+			who += fmt.Sprintf(" of block (%d,%d,%d)", c[0], c[1], c[2])
 		}
 	}
 	at := ""

@@ -19,7 +19,7 @@ type Launch struct {
 
 // Stats counts what a launch did.
 type Stats struct {
-	Blocks       uint64
+	Blocks       uint64 // run to their end
 	Instructions uint64 // issued by warps
 	Lanes        uint64 // the same, times the lanes that ran
 }
@@ -35,6 +35,8 @@ const (
 	UninitShared      // shared memory then begins as zeros
 	UninitGlobal      // reads of allocations made by AllocUninit
 	UninitRegs        // registers then begin as zeros
+
+	Unchecked = SharedRaces | GlobalRaces | UninitShared | UninitGlobal | UninitRegs
 )
 
 // Checks says what Run looks for. The zero value looks for everything.
@@ -106,7 +108,7 @@ func (m *Module) Run(ctx context.Context, mem *Memory, name string, l Launch, c 
 	if r.fault != nil {
 		return r.fault.wrap()
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil && r.stats.Blocks < r.blocks {
 		return &diag.Error{Kind: diag.Limit, Node: "kernel " + name, Err: err}
 	}
 	return nil
@@ -123,7 +125,9 @@ func (r *run) work() {
 			break
 		}
 		f := b.exec(n)
-		s.Blocks++
+		if f == nil && !b.stopped {
+			s.Blocks++
+		}
 		for i := range b.warps {
 			s.Instructions += b.warps[i].issued
 			s.Lanes += b.warps[i].lanes
@@ -202,8 +206,8 @@ func newRun(m *Module, k *kernel, l Launch, c Checks) (*run, error) {
 		return nil, diag.New(diag.Limit, "grid %v of over 2^40 blocks", l.Grid)
 	}
 	r.blocks *= uint64(l.Grid[2])
-	if c.Skip&GlobalRaces == 0 && r.blocks*uint64(r.threads) >= maxThreadID {
-		return nil, diag.New(diag.Limit, "%d threads: races on global memory are found among at most %d", r.blocks*uint64(r.threads), maxThreadID-1)
+	if warps := r.blocks * uint64((r.threads+warpSize-1)/warpSize); c.Skip&GlobalRaces == 0 && warps >= maxThreadID/warpSize {
+		return nil, diag.New(diag.Limit, "%d warps: races on global memory are found among fewer than %d", warps, maxThreadID/warpSize)
 	}
 	if err := r.checkArgs(); err != nil {
 		return nil, err

@@ -13,11 +13,16 @@ import (
 
 func load(t testing.TB, file string) *ptxsim.Module {
 	t.Helper()
+	return parse(t, read(t, file))
+}
+
+func read(t testing.TB, file string) string {
+	t.Helper()
 	text, err := os.ReadFile("testdata/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(t, string(text))
+	return string(text)
 }
 
 func parse(t testing.TB, text string) *ptxsim.Module {
@@ -106,29 +111,5 @@ func product(t testing.TB, mod *ptxsim.Module, n int, c ptxsim.Checks, s *ptxsim
 func TestTiledProduct(t *testing.T) {
 	if err := product(t, load(t, "tiled.ptx"), 64, ptxsim.Checks{}, nil); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func BenchmarkGEMM(b *testing.B) {
-	mod := load(b, "tiled.ptx")
-	for _, c := range []struct {
-		name string
-		ptxsim.Checks
-	}{
-		{"checked", ptxsim.Checks{Workers: 1}},
-		{"checked2", ptxsim.Checks{Workers: 2}},
-		{"unchecked", ptxsim.Checks{Workers: 1, Skip: ^ptxsim.Skip(0)}},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			var total ptxsim.Stats
-			for b.Loop() {
-				var s ptxsim.Stats
-				if err := product(b, mod, 128, c.Checks, &s); err != nil {
-					b.Fatal(err)
-				}
-				total.Lanes += s.Lanes
-			}
-			b.ReportMetric(float64(total.Lanes)/b.Elapsed().Seconds()/1e6, "Mlane/s")
-		})
 	}
 }

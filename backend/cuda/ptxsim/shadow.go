@@ -7,7 +7,8 @@ import "sync/atomic"
 // whole cells. Each half packs an access: who, when, and from which
 // instruction.
 //
-//	bits  0-27  thread + 1, of the block (shared) or of the launch (global)
+//	bits  0-27  thread + 32, of the block (shared) or of the launch (global);
+//	            blocks are padded to whole warps, so bits 5-27 name the warp
 //	bits 28-49  stamp: the block's clock
 //	bits 50-61  the instruction's number, 4095 for those beyond
 //	bits 62-63  level: of w 1 for an atomic; of r who else read since
@@ -38,16 +39,19 @@ const (
 type access struct {
 	w      *warp
 	lane   int
-	thread uint64 // + 1
-	first  uint64 // thread + 1 of the block's first
+	thread uint64 // as in a cell
+	first  uint64 // that of the block's first thread
 	tag    uint64 // thread, stamp and instruction, packed
+	noted  uint64 // a cell's r, less lane and instruction, that needs no change
 	atomic bool
 	onRead bool // what it races with is a read
 }
 
 func (w *warp) access(in *inst, first uint64) access {
 	pc := min(uint64(w.pc), maxCodeID)
-	return access{w: w, first: first, tag: uint64(w.blk.clock)<<stampShift | pc<<codeShift}
+	stamp := uint64(w.blk.clock) << stampShift
+	return access{w: w, first: first, tag: stamp | pc<<codeShift,
+		noted: stamp | oneWarp<<levelShift | (first+uint64(w.index*warpSize))&(maxThreadID-1)}
 }
 
 // at makes a the access of lane l.
@@ -63,12 +67,12 @@ func levelOf(x uint64) uint64  { return x >> levelShift }
 
 // inBlock says whether the thread of x is one of a's block.
 func (a *access) inBlock(x uint64) bool {
-	return threadOf(x)-a.first < uint64(a.w.blk.threads)
+	return threadOf(x)-a.first < uint64(len(a.w.blk.warps)*warpSize)
 }
 
 // sameWarp says the same of a's warp, for threads of the block.
 func (a *access) sameWarp(x uint64) bool {
-	return int(threadOf(x)-a.first)/warpSize == a.w.index
+	return (x^a.noted)&(maxThreadID-warpSize) == 0
 }
 
 // before says whether the access x, by a thread of the block, is ordered
@@ -81,7 +85,7 @@ func (a *access) before(x uint64) bool {
 	if !a.sameWarp(x) || !a.w.seenOn {
 		return false
 	}
-	return stampOf(x) < a.w.seen[a.lane][int(threadOf(x)-a.first)%warpSize]
+	return stampOf(x) < a.w.seen[a.lane][x%warpSize]
 }
 
 // beforeWarp is before for all other lanes of a's warp at x's stamp.
@@ -115,6 +119,17 @@ func (a *access) write(c *cell) uint64 {
 		return x
 	}
 	return 0
+}
+
+// laneAndCode are the bits of a cell's r that do not matter once several
+// lanes of a warp have read.
+const laneAndCode = (warpSize - 1) | maxCodeID<<codeShift
+
+// quiet says that a read changes nothing in a cell of shared memory and races
+// with nothing: what read does, for most reads.
+func (a *access) quiet(c *cell, lastBar uint32) bool {
+	return stampOf(c.w) < lastBar &&
+		(c.r&^laneAndCode == a.noted || levelOf(c.r) == oneBlock && stampOf(c.r) >= lastBar)
 }
 
 // read is write for a read.

@@ -160,6 +160,14 @@ func (p *parser) operand(outer bool) (operand, error) {
 	if w.text[0] == '%' {
 		o.kind = opReg
 	}
+	if p.tok.is("+") && outer && o.kind == opName {
+		if err = p.advance(); err != nil {
+			return o, err
+		}
+		n, err := p.integer("the offset", math.MaxInt32)
+		o.off = int64(n)
+		return o, err
+	}
 	if p.tok.is("|") && outer {
 		if err = p.advance(); err != nil {
 			return o, err
@@ -193,10 +201,10 @@ func (p *parser) literal() (operand, error) {
 		if err != nil || len(low) != 2+o.fbits/4 {
 			return o, p.bad(t, "float literal %s, want %d hexadecimal digits", t.show(), o.fbits/4)
 		}
-		o.bits = v
 		if minus {
-			o.bits ^= 1 << (o.fbits - 1)
+			return o, p.bad(t, "a sign before a float in hexadecimal")
 		}
+		o.bits = v
 	case strings.ContainsAny(low, ".e") && !strings.HasPrefix(low, "0x"):
 		o.kind, o.fbits = opFloat, 64
 		v, err := strconv.ParseFloat(low, 64)
@@ -239,7 +247,6 @@ func (p *parser) address() (operand, error) {
 	if err := p.advance(); err != nil {
 		return o, err
 	}
-	sign := int64(1)
 	if p.tok.kind == tokWord {
 		o.text = p.tok.text
 		if err := p.advance(); err != nil {
@@ -248,17 +255,12 @@ func (p *parser) address() (operand, error) {
 		if p.tok.is("]") {
 			return o, p.advance()
 		}
-		switch {
-		case p.tok.is("-"):
-			sign = -1
-		case !p.tok.is("+"):
-			return o, p.bad(p.tok, "have %s, want an offset or %q", p.tok.show(), "]")
-		}
-		if err := p.advance(); err != nil {
+		if err := p.expect("+"); err != nil {
 			return o, err
 		}
 	}
-	if p.tok.is("-") && sign == 1 {
+	sign := int64(1)
+	if p.tok.is("-") {
 		sign = -1
 		if err := p.advance(); err != nil {
 			return o, err

@@ -19,11 +19,13 @@ type memPart struct {
 	data     []byte
 	init     []uint8
 	readOnly bool
-	pages    []atomic.Pointer[[pageCells]cell]
+	pages    atomic.Pointer[pageTable] // made when first needed: most launches touch few allocations
 }
 
-// pageCells is the number of cells in a page of shadow, which is made when
-// first touched.
+// pageTable has the pages of one allocation, which are made when first touched.
+type pageTable []atomic.Pointer[[pageCells]cell]
+
+// pageCells is the number of cells in a page of shadow.
 const (
 	pageShift = 10
 	pageCells = 1 << pageShift
@@ -36,10 +38,6 @@ func (m *Memory) view(k *kernel) memView {
 	for i, a := range m.list {
 		p := &v.parts[i]
 		p.base, p.data, p.init, p.readOnly = a.base, a.data, a.init, a.readOnly
-		if !p.readOnly {
-			cells := (len(p.data) + k.globalUnit - 1) / k.globalUnit
-			p.pages = make([]atomic.Pointer[[pageCells]cell], (cells+pageCells-1)/pageCells)
-		}
 	}
 	return v
 }
@@ -49,8 +47,12 @@ func (m *Memory) release(v *memView) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range v.parts {
-		for j := range v.parts[i].pages {
-			if p := v.parts[i].pages[j].Load(); p != nil {
+		t := v.parts[i].pages.Load()
+		if t == nil {
+			continue
+		}
+		for j := range *t {
+			if p := (*t)[j].Load(); p != nil {
 				m.pages = append(m.pages, p)
 			}
 		}
@@ -59,13 +61,25 @@ func (m *Memory) release(v *memView) {
 
 // page is page i of a part's shadow.
 func (v *memView) page(p *memPart, i uint64) *[pageCells]cell {
-	if pg := p.pages[i].Load(); pg != nil {
-		return pg
+	if t := p.pages.Load(); t != nil {
+		if pg := (*t)[i].Load(); pg != nil {
+			return pg
+		}
 	}
+	return v.newPage(p, i)
+}
+
+func (v *memView) newPage(p *memPart, i uint64) *[pageCells]cell {
 	m := v.mem
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if pg := p.pages[i].Load(); pg != nil {
+	t := p.pages.Load()
+	if t == nil {
+		table := make(pageTable, (len(p.data)>>v.unit+pageCells)/pageCells)
+		t = &table
+		p.pages.Store(t)
+	}
+	if pg := (*t)[i].Load(); pg != nil {
 		return pg
 	}
 	var pg *[pageCells]cell
@@ -76,7 +90,7 @@ func (v *memView) page(p *memPart, i uint64) *[pageCells]cell {
 	} else {
 		pg = new([pageCells]cell)
 	}
-	p.pages[i].Store(pg)
+	(*t)[i].Store(pg)
 	return pg
 }
 

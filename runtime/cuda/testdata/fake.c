@@ -9,11 +9,13 @@ typedef int R;
 static char fail_name[64];
 static R fail_with;
 static int fail_after, driver_version = 12040, devices = 1, major = 8, minor = 6, current, contexts;
+static int busy, queries;
 static long live, launches, limit = 1L << 30, used;
 
 void fake_fail(const char *name, R code, int after) { snprintf(fail_name, sizeof fail_name, "%s", name); fail_with = code; fail_after = after; }
 void fake_machine(int version, int n, int maj, int min) { driver_version = version; devices = n; major = maj; minor = min; }
 void fake_limit(long n) { limit = n; }
+void fake_busy(int n) { busy = n; }
 long fake_live(void) { return live; }
 long fake_launches(void) { return launches; }
 int fake_contexts(void) { return contexts; }
@@ -81,6 +83,12 @@ R cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t n, void *s) { BEGIN NE
 R cuStreamCreate(void **s, unsigned flags) { BEGIN NEED_CONTEXT *s = malloc(1); live++; return flags == 1 ? 0 : 1; }
 R cuStreamDestroy_v2(void *s) { BEGIN NEED_CONTEXT free(s); live--; return 0; }
 R cuStreamSynchronize(void *s) { BEGIN NEED_CONTEXT return 0; }
+R cuEventCreate(void **e, unsigned flags) { BEGIN NEED_CONTEXT *e = calloc(1, 2 * sizeof(int)); ((int *)*e)[1] = flags; live++; return 0; }
+R cuEventDestroy_v2(void *e) { BEGIN NEED_CONTEXT free(e); live--; return 0; }
+R cuEventRecord(void *e, void *s) { BEGIN NEED_CONTEXT *(int *)e = launches; queries = 0; return s ? 0 : 400; }
+R cuEventQuery(void *e) { BEGIN NEED_CONTEXT return queries++ < busy ? 600 : 0; }
+/* a millisecond and a half a launch */
+R cuEventElapsedTime(float *ms, void *a, void *b) { BEGIN NEED_CONTEXT if (((int *)a)[1] || ((int *)b)[1]) return 400; *ms = 1.5f * (*(int *)b - *(int *)a); return 0; }
 
 /* sum: out[i] = the sum of ten numbers and i, for i below the number of threads;
  * with the pointer these are eleven parameters. axpy: y[i] += a x[i]. */

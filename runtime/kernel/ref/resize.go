@@ -19,9 +19,8 @@ func Resize(c kernel.Ctx, in, out []tensor.Value, a attr.Map) error {
 	if err := rankFits(x.Rank()); err != nil {
 		return err
 	}
-	r := resizer{mode: a.Str("mode"), coord: a.Str("coordinate_transformation_mode"), nearest: a.Str("nearest_mode"),
-		cubicA: float64(a.Float("cubic_coeff_a")), exclude: a.Bool("exclude_outside"), smooth: a.Bool("antialias"), fill: float64(a.Float("extrapolation_value"))}
-	if err := r.axes(in, a); err != nil {
+	r := newResizer(a)
+	if err := r.axes(x.Dims(), in, a); err != nil {
 		return err
 	}
 	return r.sample(c, out, x)
@@ -40,7 +39,7 @@ func Upsample(c kernel.Ctx, in, out []tensor.Value, a attr.Map) error {
 		return diag.New(diag.Shape, "%d scales for rank %d", in[1].Tensor.Len(), x.Rank())
 	}
 	r := resizer{mode: a.Str("mode"), coord: "asymmetric", nearest: "floor"}
-	r.identity(x)
+	r.identity(x.Dims())
 	for k := range x.Rank() {
 		if err := r.scale(k, float32(in[1].Tensor.Float(k))); err != nil {
 			return err
@@ -51,6 +50,47 @@ func Upsample(c kernel.Ctx, in, out []tensor.Value, a attr.Map) error {
 
 // UpsampleDesc describes Upsample.
 var UpsampleDesc = kernel.Desc{ID: "ref.Upsample", Op: "ref.Upsample", Ref: Upsample}
+
+func newResizer(a attr.Map) resizer {
+	return resizer{mode: a.Str("mode"), coord: a.Str("coordinate_transformation_mode"), nearest: a.Str("nearest_mode"),
+		cubicA: float64(a.Float("cubic_coeff_a")), exclude: a.Bool("exclude_outside"), smooth: a.Bool("antialias"), fill: float64(a.Float("extrapolation_value"))}
+}
+
+// Tap is an element along an axis, and its weight.
+type Tap struct {
+	Pos    int
+	Weight float64
+}
+
+// ResizeTaps are the taps that Resize makes the elements of each axis of, for
+// an input of extents dims; nil for an axis that is copied as it is. ok is false
+// where it does not work that way: with antialias, or where the extrapolation
+// value shows. Of in, the first is not read.
+func ResizeTaps(dims []int, in []tensor.Value, a attr.Map) (axes [][][]Tap, ok bool, err error) {
+	r := newResizer(a)
+	if err := rankFits(len(dims)); err != nil {
+		return nil, false, err
+	}
+	if err := r.axes(dims, in, a); err != nil || r.smooth {
+		return nil, false, err
+	}
+	axes = make([][][]Tap, len(dims))
+	for k := range axes {
+		g := &r.grid[k]
+		for o := 0; o < g.out && !g.same; o++ {
+			var t taps
+			if r.at(g, o, &t); t.fill {
+				return nil, false, nil
+			}
+			list := make([]Tap, t.n)
+			for i := range list {
+				list[i] = Tap{t.pos[i], t.w[i]}
+			}
+			axes[k] = append(axes[k], list)
+		}
+	}
+	return axes, true, nil
+}
 
 // ResizeExtent is floor(n * scale) in float32, as exporters expect: scales are
 // float32 quotients of extents, and their product must give the extent back.
@@ -88,9 +128,9 @@ type resizer struct {
 }
 
 // identity sets every axis to be copied.
-func (r *resizer) identity(x *tensor.Tensor) {
-	r.rank = x.Rank()
-	for k, n := range x.Dims() {
+func (r *resizer) identity(dims []int) {
+	r.rank = len(dims)
+	for k, n := range dims {
 		r.grid[k] = gridAxis{in: n, out: n, scale: 1, width: float32(n), hi: 1, same: true}
 	}
 }
@@ -109,10 +149,10 @@ func (r *resizer) scale(k int, s float32) error {
 }
 
 // axes reads roi, scales, sizes and attribute axes.
-func (r *resizer) axes(in []tensor.Value, a attr.Map) error {
-	x, names := &in[0].Tensor, a.Ints("axes")
-	r.identity(x)
-	n := x.Rank()
+func (r *resizer) axes(dims []int, in []tensor.Value, a attr.Map) error {
+	names := a.Ints("axes")
+	r.identity(dims)
+	n := len(dims)
 	if a.Has("axes") {
 		n = len(names)
 	}
@@ -120,7 +160,7 @@ func (r *resizer) axes(in []tensor.Value, a attr.Map) error {
 		if !a.Has("axes") {
 			return i, nil
 		}
-		return normAxisIn(int(names[i]), x.Rank())
+		return normAxisIn(int(names[i]), len(dims))
 	}
 	byScale := present(in, 2) && in[2].Tensor.Len() > 0
 	bySize := present(in, 3) && in[3].Tensor.Len() > 0

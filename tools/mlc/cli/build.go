@@ -28,7 +28,8 @@ func (a *app) build() *cobra.Command {
 	var f compileFlags
 	var q quantFlags
 	var g goFlags
-	var out, asked, stage, mode, io4 string
+	var out, asked, stage, mode string
+	var lite tflite.Options
 	var opset int
 	var times bool
 	c := &cobra.Command{
@@ -42,7 +43,7 @@ func (a *app) build() *cobra.Command {
 	c.Flags().StringVar(&mode, "quantize", "", "quantize before compiling: `int8` (static, needs --calib)")
 	c.Flags().StringVarP(&out, "output", "o", "", "write to `OUT`; - is standard output (default: the model's name, with the kind as its suffix but for exe and go)")
 	c.Flags().StringVar(&asked, "emit", "", "`kind` of output: "+strings.Join(emit.Kinds(), ", ")+" (default: by OUT's suffix, else mlc); exe is a program, go a package in the folder OUT")
-	c.Flags().StringVar(&io4, "tflite-io", tflite.NCHW, "how a TensorFlow Lite export stores 4-D inputs and outputs: `nchw`, as the model has them, or nhwc")
+	registerTFLite(c, &lite)
 	c.Flags().StringVar(&stage, "compile-to", "", "stop after `STAGE` and print it: "+strings.Join(codegen.Stages(), ", "))
 	c.Flags().IntVar(&opset, "opset", onnx.DefaultOpset, "`opset` of an ONNX export")
 	c.Flags().BoolVar(&times, "time-passes", false, "print what each pass took")
@@ -62,7 +63,7 @@ func (a *app) build() *cobra.Command {
 		if err := g.check(c, kind); err != nil {
 			return err
 		}
-		if err := tfliteIO(io4, kind, c.Flags().Changed("tflite-io")); err != nil {
+		if err := checkTFLite(c, &lite, kind); err != nil {
 			return err
 		}
 		if o, err = emit.For(kind, o); err != nil {
@@ -97,7 +98,7 @@ func (a *app) build() *cobra.Command {
 		}
 		var rep *tflite.Report
 		size, err := a.writeMode(out, mode, func(w io.WriteSeeker) (err error) {
-			rep, err = emit.Write(c.Context(), w, art, kind, emit.Options{Opset: opset, TFLite: tflite.Options{IO: io4}, Target: o.Target, Stubs: a.stubs()})
+			rep, err = emit.Write(c.Context(), w, art, kind, emit.Options{Opset: opset, TFLite: lite, Target: o.Target, Stubs: a.stubs()})
 			return err
 		})
 		if err != nil {

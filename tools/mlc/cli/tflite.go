@@ -3,16 +3,28 @@ package cli
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"github.com/mlc-go/mlc/codegen/tflite"
 )
 
-// tfliteIO checks --tflite-io, which only an export to TensorFlow Lite takes.
-func tfliteIO(io, kind string, given bool) error {
-	if given && kind != "tflite" {
-		return usage("--tflite-io is of TensorFlow Lite exports, and this one is %s", kind)
+func registerTFLite(c *cobra.Command, o *tflite.Options) {
+	c.Flags().StringVar(&o.IO, "tflite-io", tflite.NCHW, "how a TensorFlow Lite export stores 4-D inputs and outputs: `nchw`, as the model has them, or nhwc")
+	c.Flags().StringVar(&o.Edges, "tflite-edges", tflite.Float, "what inputs and outputs of a quantized TensorFlow Lite export are: `float`, or int8, the bytes that the network works with")
+}
+
+// checkTFLite checks the flags that only an export to TensorFlow Lite takes.
+func checkTFLite(c *cobra.Command, o *tflite.Options, kind string) error {
+	for _, name := range []string{"tflite-io", "tflite-edges"} {
+		if c.Flags().Changed(name) && kind != "tflite" {
+			return usage("--%s is of TensorFlow Lite exports, and this one is %s", name, kind)
+		}
 	}
-	if io != tflite.NCHW && io != tflite.NHWC {
-		return usage("--tflite-io=%s: unknown layout (have %s, %s)", io, tflite.NCHW, tflite.NHWC)
+	if o.IO != tflite.NCHW && o.IO != tflite.NHWC {
+		return usage("--tflite-io=%s: unknown layout (have %s, %s)", o.IO, tflite.NCHW, tflite.NHWC)
+	}
+	if o.Edges != tflite.Float && o.Edges != tflite.Int8 {
+		return usage("--tflite-edges=%s: unknown type (have %s, %s)", o.Edges, tflite.Float, tflite.Int8)
 	}
 	return nil
 }
@@ -42,6 +54,18 @@ type tflitePort struct {
 	Name string `json:"name"`
 	Dims []int  `json:"dims"`
 	Perm []int  `json:"perm,omitempty"` // stored axis i is the model's axis perm[i]
+	Type string `json:"type"`
+	// What integers mean: (q - zero_point) * scale.
+	Scale *float32 `json:"scale,omitempty"`
+	Zero  *int     `json:"zero_point,omitempty"`
+}
+
+func newTFLitePort(p *tflite.Port) tflitePort {
+	out := tflitePort{Name: p.Name, Dims: p.Dims, Perm: p.Perm, Type: p.Type.String()}
+	if p.Quant != nil {
+		out.Scale, out.Zero = &p.Quant.Scale, &p.Quant.Zero
+	}
+	return out
 }
 
 func newTFLiteSummary(r *tflite.Report) *tfliteSummary {
@@ -52,21 +76,24 @@ func newTFLiteSummary(r *tflite.Report) *tfliteSummary {
 	for _, t := range r.Transposes {
 		s.Transposes = append(s.Transposes, tfliteMoved(t))
 	}
-	for _, p := range r.Inputs {
-		s.Inputs = append(s.Inputs, tflitePort(p))
+	for i := range r.Inputs {
+		s.Inputs = append(s.Inputs, newTFLitePort(&r.Inputs[i]))
 	}
-	for _, p := range r.Outputs {
-		s.Outputs = append(s.Outputs, tflitePort(p))
+	for i := range r.Outputs {
+		s.Outputs = append(s.Outputs, newTFLitePort(&r.Outputs[i]))
 	}
 	return s
 }
 
-// printTFLite lists ports that are stored otherwise than in the model, and the
-// transposes that are left.
+// printTFLite lists ports that are stored otherwise than in the model or are
+// quantized, and the transposes that are left.
 func (a *app) printTFLite(s *tfliteSummary) {
 	for _, p := range append(append([]tflitePort{}, s.Inputs...), s.Outputs...) {
 		if p.Perm != nil {
 			fmt.Fprintf(a.out, "  %s is stored as %v, axes %v of the model\n", p.Name, p.Dims, p.Perm)
+		}
+		if p.Scale != nil {
+			fmt.Fprintf(a.out, "  %s is %s: byte q means (q - %d) * %v\n", p.Name, p.Type, *p.Zero, *p.Scale)
 		}
 	}
 	for _, t := range s.Transposes {
