@@ -30,7 +30,7 @@ gen:
 
 docs:
 	go run ./tools/opdoc
-	go test ./tools/mlc/cli -run TestDocsFresh -update
+	go test ./tools/mlc/cli -run 'TestDocsFresh|TestCUDADoc' -update
 
 full:
 	go run ./tools/full

@@ -5,20 +5,22 @@
 # models (TestPtxasModels of backend/cuda), of which none may spill and docs/cuda.md
 # holds the registers. No device is wanted.
 #
-# usage: tools/peers/ptxas.sh [-update] [venv]
+# usage: tools/peers/ptxas.sh [-models | -update] [venv]
 #
-# -update writes the table of docs/cuda.md, and does only that. venv is a folder with
-# a Python environment, made where it does not exist; by default one that lives as
-# long as the run. Needs Go, Python 3.9 or later, the corpus, and linux/amd64 or
+# -models takes the models alone, which is what CI does, -update writes the table of
+# docs/cuda.md from them. venv is a folder with a Python environment, made where it
+# does not exist; by default one that lives as long as the run. Needs Go, Python 3.9 or later, the corpus, and linux/amd64 or
 # linux/arm64. The package holds 40 MB of the CUDA toolkit.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CGO_ENABLED=0
-update=
-if [ "${1:-}" = -update ]; then
-	update=yes
+what=
+case ${1:-} in
+-models | -update)
+	what=$1
 	shift
-fi
+	;;
+esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 venv=${1:-$work/venv}
@@ -33,8 +35,10 @@ if [ -z "$ptxas" ]; then
 fi
 "$ptxas" --version | tail -n 2
 
-if [ -n "$update" ]; then
-	go test -count=1 ./backend/cuda -run '^TestPtxasModels$' -ptxas "$ptxas" -update
+if [ -n "$what" ]; then
+	update=false
+	[ "$what" = -models ] || update=true
+	go test -count=1 ./backend/cuda -run '^TestPtxasModels$' -ptxas "$ptxas" "-update=$update"
 	exit
 fi
 uses='{{$p := .}}{{range .TestImports}}{{if eq . "github.com/mlc-go/mlc/codegen/ptx/ptxtest"}}{{$p.ImportPath}}{{"\n"}}{{end}}{{end}}'

@@ -4,7 +4,8 @@
 # the keyword-spotting net in int8 computes there what it computes here, as a
 # whole and node by node; TensorFlow Lite exports, float and int8, do in LiteRT;
 # Triton's Python client works with mlc serve; what examples/chain makes runs in
-# the runtimes that it is made for. (The operator table's examples,
+# the runtimes that it is made for; and NVIDIA's assembler takes the kernels of
+# the corpus models. (The operator table's examples,
 # `go run ./tools/peers -examples`, are for reading: the engine refuses some that
 # are legal, and says why.)
 #
@@ -42,3 +43,4 @@ tar -C "$dir" --zstd -xf "$shared/data/serving.tar.zst"
 "$python" tools/peers/triton.py "$dir/mlc" "$dir/serving"
 # A missing runtime is a failure with CI=true.
 CI=true go test ./examples/chain -count=1 -run '^TestChain$' -runtimes "$(command -v "$python")"
+tools/peers/ptxas.sh -models "$dir/ptxas"

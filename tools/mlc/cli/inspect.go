@@ -12,6 +12,7 @@ import (
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/passes/bindshape"
 	"github.com/mlc-go/mlc/runtime/artifact"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
@@ -110,6 +111,7 @@ func (a *app) inspectModel(c *cobra.Command, path string, f *compileFlags) (*ins
 	}
 	defer art.Close()
 	x := ofModule(art.Module())
+	o.Bind = bindshape.Binding{} // the import has bound what there is
 	built, err := codegen.Build(c.Context(), codegen.Graph(art.Module()), o)
 	if err != nil {
 		return nil, err
