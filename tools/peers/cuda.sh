@@ -11,8 +11,8 @@
 #
 # DIR holds two programs and the models, some 60 MB; run needs nothing else but this
 # script and bash. OUT (default DIR/out) gets cuda.txt, cuda.json, and a file for
-# each part. SECONDS_EACH bounds each part (default 120); CORPUS names the folder
-# of the corpus, if it is not in MLC_SHARED.
+# each part. SECONDS_EACH bounds each part (default 90), SECONDS_ALL the whole run
+# (default 280); CORPUS names the folder of the corpus, if it is not in MLC_SHARED.
 set -uo pipefail
 
 models=(mnist-cntk-8 squeezenet-fp16 ultraface-rfb-320 yunet-n-dynamic blazeface-front-128 cyclone-unet orographic-drag oww-hello-deepa oww-embedding byte-bidi-lstm dtln-1)
@@ -54,19 +54,28 @@ parts=()
 # part NAME COMMAND...: runs it, notes what became of it, with the JSON that it
 # wrote to NAME.json, if any. Exit code 77 says that something lacks.
 part() {
-	local name=$1 rc=0 state=ok t0=$SECONDS
+	local name=$1 rc=0 state=ok t0=$SECONDS each=${SECONDS_EACH:-90} left=$((${SECONDS_ALL:-280} - SECONDS))
 	shift
-	timeout "${SECONDS_EACH:-120}" "$@" >"$out/$name.txt" 2>&1 || rc=$?
+	rm -f "$out/$name.json"
+	if [ $left -lt 1 ]; then
+		echo "no time left" >"$out/$name.txt"
+		rc=124
+	else
+		timeout -k 5 $((left < each ? left : each)) "$@" >"$out/$name.txt" 2>&1 || rc=$?
+	fi
 	case $rc in
 	0) ;;
 	77) state=lacks ;;
-	124) state=timeout ;;
+	124 | 137) state=timeout ;;
 	*) state=failed ;;
 	esac
 	[ $state = ok ] || [ $state = lacks ] || failed=1
 	printf '%-8s %-30s %3d s  %s\n' "$state" "$name" $((SECONDS - t0)) "$(tail -n 1 "$out/$name.txt" | cut -c 1-160)" | tee -a "$out/cuda.txt"
 	local more=
-	if [ -s "$out/$name.json" ]; then more=", \"report\": $(cat "$out/$name.json")"; fi
+	# A part that was killed may have left half of it.
+	if [ "$(head -c 1 "$out/$name.json" 2>/dev/null)$(tail -n 1 "$out/$name.json" 2>/dev/null | tail -c 2)" = '{}' ]; then
+		more=", \"report\": $(cat "$out/$name.json")"
+	fi
 	parts+=("{\"name\": \"$name\", \"state\": \"$state\", \"exit_code\": $rc, \"seconds\": $((SECONDS - t0))$more}")
 }
 
