@@ -76,6 +76,9 @@ func (k *kern) sums(rows, cols, run int) sums {
 // each side in shared memory, of which one is read while the other is filled.
 func (k *kern) multiply(t tiling, p product) sums {
 	k.Block(t.threads(), 1, 1)
+	if t.half && t.m == 16 {
+		k.Resident(4) // else ptxas guesses more, and spills
+	}
 	a, b := k.stage("a", t, p.a, p.m0, t.m), k.stage("b", t, p.b, p.n0, t.n)
 	var s sums
 	var step func(cur ptx.U32)
