@@ -318,8 +318,9 @@ func (v *verifier) opcode(in *Instr) error {
 	return nil
 }
 
-// maxBlock is how many threads a block of any device has at most.
-const maxBlock = 1024
+// maxBlock is how many threads a block of any device has at most, maxBlockZ how
+// many along its last axis.
+const maxBlock, maxBlockZ = 1024, 64
 
 // launch checks the grid and that every operand is on the device.
 func (v *verifier) launch(in *Instr) error {
@@ -334,8 +335,8 @@ func (v *verifier) launch(in *Instr) error {
 		}
 		threads *= g.Block[i]
 	}
-	if threads > maxBlock {
-		return fmt.Errorf("blocks of %v threads, want at most %d", g.Block, maxBlock)
+	if threads > maxBlock || g.Block[2] > maxBlockZ {
+		return fmt.Errorf("blocks of %v threads, want at most %d, %d along the last axis", g.Block, maxBlock, maxBlockZ)
 	}
 	for _, s := range append(in.In[:len(in.In):len(in.In)], in.Out...) {
 		if s != None && v.f.Slots[s].Space != Device {
@@ -348,7 +349,7 @@ func (v *verifier) launch(in *Instr) error {
 		case ArgIn:
 		case ArgOut:
 			list = in.Out
-		case ArgDim:
+		case ArgDim, ArgFault:
 			continue
 		default:
 			return fmt.Errorf("parameter %d of kind %d", i, a.Kind)
