@@ -21,8 +21,6 @@ type convolution struct {
 	cg    int // channels of a group
 	mg    int // filters of a group
 	n     shape.Dim
-	image ptx.U32 // of the block
-	g     ptx.U32 // the group
 }
 
 // filterKind is how the filters of a convolution lie.
@@ -76,35 +74,39 @@ func convolve(o *op, kind filterKind, size []int64, first int) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	k := o.kernel("conv")
-	c.bind(k)
-	x, y := o.input(0), o.output(0)
-	kk := c.cg * c.taps()
+	x, y, mg := o.input(0), o.output(0), shape.Int(int64(c.mg))
 	pixels := shape.Prod(y.Dims[2:])
-	units := c.n.Mul(shape.Int(int64(c.group)))
-	t := o.tilingFor(shape.Int(int64(c.mg)), pixels, units)
-	p := product{k: ptx.I(kk), n0: k.CtaX().Mul(ptx.I(t.n)), m0: k.CtaY().Mul(ptx.I(t.m))}
-	z := k.CtaZ()
-	c.image, c.g = z.DivRem(ptx.I(c.group))
-	from := k.load(0).AtMul(z, k.extent(shape.Prod(x.Dims[2:]).Mul(shape.Int(int64(c.cg)))), 4)
-	mg := ptx.I(c.mg)
-	switch kind {
-	case filtersA:
-		p.a = k.rowBlocks(k.weights(0).AtMul(c.g, mg.Mul(p.k), 4), mg, p.k)
-	case filtersOpen:
-		p.a = k.rowMajor(k.load(1).AtMul(c.g, mg.Mul(p.k), 4), mg, p.k, true)
-	case filtersTransposed:
-		p.a = k.rowMajor(k.weights(0).AtMul(c.g, mg.Mul(p.k), 4), mg, p.k, true)
-	}
-	if n := k.extent(pixels); c.pointwise() {
-		p.b = k.rowMajor(from, n, p.k, false)
-	} else {
-		p.b = k.patches(from, n, c, kind == filtersTransposed)
-	}
-	out := array{k.store(0).AtMul(c.image, k.extent(shape.Prod(y.Dims[1:])), y.DType.Bits()/8), y.DType}
-	k.matrix(t, p, e, result{batch: c.image, row0: c.g.Mul(mg), m: mg, n: k.extent(pixels), out: out})
-	k.launch([]shape.Dim{pixels, shape.Int(int64(c.mg)), units}, []int{t.n, t.m, 1}, []int{t.threads(), 1, 1})
+	o.run(job{name: "conv", m: mg, n: pixels, k: shape.Int(int64(c.cg * c.taps())), batch: c.n.Mul(shape.Int(int64(c.group))), wide: true, end: e,
+		sides: func(k *kern, unit ptx.U32) (a, b side) {
+			c.bind(k)
+			rows, cols, steps := k.extent(mg), k.extent(pixels), ptx.I(c.cg*c.taps())
+			group := unit.Rem(ptx.I(c.group))
+			from := k.load(0).AtMul(unit, k.extent(shape.Prod(x.Dims[2:]).Mul(shape.Int(int64(c.cg)))), 4)
+			switch size := rows.Mul(steps); kind {
+			case filtersA:
+				a = k.rowBlocks(k.weights(0).AtMul(group, size, 4), rows, steps)
+			case filtersOpen:
+				a = k.rowMajor(k.load(1).AtMul(group, size, 4), rows, steps, true)
+			case filtersTransposed:
+				a = k.rowMajor(k.weights(0).AtMul(group, size, 4), rows, steps, true)
+			}
+			if c.pointwise() {
+				return a, k.rowMajor(from, cols, steps, false)
+			}
+			return a, k.patches(from, cols, c, kind == filtersTransposed)
+		},
+		result: func(k *kern, unit ptx.U32) result {
+			image, group := unit.DivRem(ptx.I(c.group))
+			return result{batch: image, row0: group.Mul(k.extent(mg)), out: k.image(image)}
+		},
+	})
 	return true, nil
+}
+
+// image is where an image of the output is.
+func (k *kern) image(i ptx.U32) array {
+	y := k.o.output(0)
+	return array{k.store(0).AtMul(i, k.extent(shape.Prod(y.Dims[1:])), 4), y.DType}
 }
 
 // convolution reads the call's attributes and extents; false where no kernel
@@ -232,9 +234,7 @@ func dwconvF32(o *op) (bool, error) {
 		if o.given(1) {
 			v = v.Add(k.load(1).At(m, 4).LdF32())
 		}
-		out := array{k.store(0).AtMul(image, k.extent(shape.Prod(y.Dims[1:])), 4), y.DType}
-		always := []ptx.Pred{ptx.Bool(true)}
-		k.finish(e, cells{batch: image, rows: []ptx.U32{m}, rowIn: always, cols: []ptx.U32{pixel}, colIn: always, vec: 1, out: out, width: k.extent(dims[2]), values: func(_, _, _ int) ptx.F32 { return v }})
+		k.one(e, result{batch: image, out: k.image(image)}, m, pixel, k.extent(dims[2]), v)
 	})
 	return true, nil
 }

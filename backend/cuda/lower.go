@@ -19,7 +19,9 @@ type Options struct {
 	// Remark is told what stays on the host and why; may be nil.
 	Remark func(node, msg string)
 
-	tiling *tiling // of all products, in tests
+	// In tests: of all products.
+	tiling *tiling
+	parts  int
 }
 
 // Lower turns m, which must be verified, into a Program whose Launch

@@ -55,8 +55,8 @@ func short(x *tensor.Tensor) {
 }
 
 // lower compiles the text for a target such as cuda:sm_80; a tiling, unless
-// nil, is that of all products.
-func lower(t testing.TB, body, to string, tl *tiling) *plan.Program {
+// nil, and a number of parts, unless 0, are those of all products.
+func lower(t testing.TB, body, to string, tl *tiling, parts int) *plan.Program {
 	t.Helper()
 	m := module(t, body)
 	tg, err := target.Parse(to)
@@ -67,7 +67,7 @@ func lower(t testing.TB, body, to string, tl *tiling) *plan.Program {
 	if _, err := passes.Run(context.Background(), m, o); err != nil {
 		t.Fatal(err)
 	}
-	p, err := Lower(context.Background(), m, Options{Target: tg, Set: all.Set(), tiling: tl})
+	p, err := Lower(context.Background(), m, Options{Target: tg, Set: all.Set(), tiling: tl, parts: parts})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, body)
 	}
@@ -148,7 +148,7 @@ func TestTemplates(t *testing.T) {
 	for _, sm := range []int{75, 80, 90} {
 		for _, tl := range everyTiling() {
 			for _, c := range templates {
-				p := lower(t, c.body, fmt.Sprintf("cuda:sm_%d", sm), tl)
+				p := lower(t, c.body, fmt.Sprintf("cuda:sm_%d", sm), tl, 0)
 				for _, u := range ptxtest.Assemble(t, *ptxas, string(p.Code), sm) {
 					t.Logf("sm_%d %v %s: %+v", sm, *tl, c.name, u)
 					if u.Spills > 0 {

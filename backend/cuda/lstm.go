@@ -87,29 +87,21 @@ func (l *layer) shared() int { return 4 * l.seqs * (l.padded + l.panels*gemm.Pan
 // lstmInputs multiplies all inputs by W and adds the bias: [D, T*B, 4H].
 func (o *op) lstmInputs(l *layer, gates plan.SlotID) {
 	rows, cols := l.steps.Mul(l.batch), shape.Int(int64(4*l.hidden))
-	dirs := shape.Int(int64(l.dirs))
-	t := o.tilingFor(rows, cols, dirs)
-	k := o.kernel("lstmin")
-	dir := k.direction(l, k.CtaZ)
-	m, n, width := k.extent(rows), k.extent(cols), ptx.I(l.width)
-	p := product{k: width, m0: k.CtaX().Mul(ptx.I(t.m)), n0: k.CtaY().Mul(ptx.I(t.n))}
-	p.a = k.rowMajor(k.load(0), m, width, true)
-	p.b = k.panels(k.weights(constW).AtMul(dir, ptx.I(gemm.PackedB(l.width, 4*l.hidden)), 4), width, n)
-	e := &ending{
-		prog: &eltwise.Prog{Inputs: 2, Steps: []eltwise.Step{{Op: eltwise.Add, X: eltwise.Value(0), Y: eltwise.Value(1)}}},
-		ops:  []spread{{from: func(k *kern) ptx.Ptr { return k.weights(constBias) }, dtype: dtype.F32, batch: cols, row: shape.Int(0), col: shape.Int(1)}},
-	}
-	out := array{k.write(gates).AtMul(dir, m.Mul(n), 4), dtype.F32}
-	k.matrix(t, p, e, result{batch: dir, m: m, n: n, out: out})
-	k.launch([]shape.Dim{rows, cols, dirs}, []int{t.m, t.n, 1}, []int{t.threads(), 1, 1})
-}
-
-// direction is that of the block.
-func (k *kern) direction(l *layer, cta func() ptx.U32) ptx.U32 {
-	if l.dirs == 1 {
-		return ptx.I(0)
-	}
-	return cta()
+	bias := spread{from: func(k *kern) ptx.Ptr { return k.weights(constBias) }, dtype: dtype.F32, batch: cols, row: shape.Int(0), col: shape.Int(1)}
+	o.run(job{name: "lstmin", m: rows, n: cols, k: shape.Int(int64(l.width)), batch: shape.Int(int64(l.dirs)),
+		end: &ending{
+			prog: &eltwise.Prog{Inputs: 2, Steps: []eltwise.Step{{Op: eltwise.Add, X: eltwise.Value(0), Y: eltwise.Value(1)}}},
+			ops:  []spread{bias},
+		},
+		sides: func(k *kern, dir ptx.U32) (a, b side) {
+			width := ptx.I(l.width)
+			w := k.weights(constW).AtMul(dir, ptx.I(gemm.PackedB(l.width, 4*l.hidden)), 4)
+			return k.rowMajor(k.load(0), k.extent(rows), width, true), k.panels(w, width, k.extent(cols))
+		},
+		result: func(k *kern, dir ptx.U32) result {
+			return result{batch: dir, out: array{k.write(gates).AtMul(dir, k.extent(rows).Mul(k.extent(cols)), 4), dtype.F32}}
+		},
+	})
 }
 
 // unit is an element of the state that a thread computes: of sequence seq of
@@ -128,7 +120,11 @@ type unit struct {
 func (o *op) lstmSteps(l *layer, gates plan.SlotID) {
 	k := o.kernel("lstm")
 	k.Block(l.threads, 1, 1)
-	dir := k.direction(l, k.CtaY)
+	k.Resident(1)
+	dir := ptx.I(0)
+	if l.dirs > 1 {
+		dir = k.CtaY()
+	}
 	batch, hidden := k.extent(l.batch), ptx.I(l.hidden)
 	h := k.Shared("h", 4*l.seqs*l.padded, 16)
 	g := k.Shared("g", 4*l.seqs*l.panels*gemm.Panel, 16)
@@ -264,10 +260,7 @@ func (k *kern) lstmProducts(l *layer, r ptx.Ptr, h, g ptx.Shared) {
 		for s := range sums {
 			var v [4]ptx.F32
 			for i := range v {
-				v[i] = sums[s][i].Get()
-				for mask := 4; mask < ptx.WarpSize; mask *= 2 {
-					v[i] = v[i].Add(k.ShflXorF32(v[i], ptx.I(mask)))
-				}
+				v[i] = k.acrossRows(sums[s][i].Get())
 			}
 			at := g.Off(4*s*l.panels*gemm.Panel).At(panel.MulAdd(ptx.I(4), quad), 16)
 			at.If(row.Eq(ptx.I(0))).StF32x4(v)

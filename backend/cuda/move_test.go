@@ -243,9 +243,9 @@ func casts(to ...int64) func(b *build.B, x *ir.Value) []*ir.Value {
 // graphs are all, those that add with their tolerance.
 func graphs() []graph {
 	var list []graph
-	for i, part := range [][]graph{reductions, poolings, resizes, moves} {
+	for i, part := range [][]graph{reductions, poolings, resizes, products, moves} {
 		for _, g := range part {
-			if g.tol.Name == "" && i < 3 {
+			if g.tol.Name == "" && i < 4 {
 				g.tol = close32
 			}
 			if g.dt == dtype.Invalid {

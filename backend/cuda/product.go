@@ -25,13 +25,17 @@ func gemmF32(o *op) (bool, error) {
 		return false, err
 	}
 	m := shape.Prod(rows)
-	t := o.tilingFor(m, n, shape.Int(1))
-	k := o.kernel("gemm")
-	p := product{k: k.extent(kk), m0: k.CtaX().Mul(ptx.I(t.m)), n0: k.CtaY().Mul(ptx.I(t.n))}
-	p.a = k.rowMajor(k.load(0), k.extent(m), p.k, true)
-	p.b = k.panels(k.weights(0), p.k, k.extent(n))
-	k.matrix(t, p, e, result{m: k.extent(m), n: k.extent(n), out: array{k.store(0), y.DType}})
-	k.launch([]shape.Dim{m, n}, []int{t.m, t.n}, []int{t.threads(), 1})
+	if few, ok := m.Const(); ok && few > 0 && few <= maxThin && o.c.opt.tiling == nil {
+		o.thin(int(few), kk, n, e)
+		return true, nil
+	}
+	o.run(job{name: "gemm", m: m, n: n, k: kk, batch: shape.Int(1), end: e,
+		sides: func(k *kern, _ ptx.U32) (a, b side) {
+			steps := k.extent(kk)
+			return k.rowMajor(k.load(0), k.extent(m), steps, true), k.panels(k.weights(0), steps, k.extent(n))
+		},
+		result: func(k *kern, _ ptx.U32) result { return result{out: array{k.store(0), y.DType}} },
+	})
 	return true, nil
 }
 
@@ -133,19 +137,20 @@ func matmulF32(o *op) (bool, error) {
 		return false, err
 	}
 	count := shape.Prod(batch)
-	t := o.tilingFor(m, n, count)
-	k := o.kernel("matmul")
-	z := ptx.I(0)
-	if !count.Is(1) {
-		z = k.CtaZ()
+	if v, ok := count.Const(); ok && v > maxGrid {
+		return false, nil
 	}
-	at := ptx.Axes(z, k.extents(batch)...)
-	p := product{k: k.extent(kk), m0: k.CtaX().Mul(ptx.I(t.m)), n0: k.CtaY().Mul(ptx.I(t.n))}
-	em, en := k.extent(m), k.extent(n)
-	p.a = k.rowMajor(k.load(0).AtMul(k.index(ba, batch, at), em.Mul(p.k), 4), em, p.k, !transA)
-	p.b = k.rowMajor(k.load(1).AtMul(k.index(bb, batch, at), en.Mul(p.k), 4), en, p.k, transB)
-	out := array{k.store(0).AtMul(z, em.Mul(en), 4), y.DType}
-	k.matrix(t, p, e, result{batch: z, m: em, n: en, out: out})
-	k.launch([]shape.Dim{m, n, count}, []int{t.m, t.n, 1}, []int{t.threads(), 1, 1})
+	o.run(job{name: "matmul", m: m, n: n, k: kk, batch: count, end: e,
+		sides: func(k *kern, z ptx.U32) (a, b side) {
+			at := ptx.Axes(z, k.extents(batch)...)
+			rows, cols, steps := k.extent(m), k.extent(n), k.extent(kk)
+			pa := k.load(0).AtMul(k.index(ba, batch, at), rows.Mul(steps), 4)
+			pb := k.load(1).AtMul(k.index(bb, batch, at), cols.Mul(steps), 4)
+			return k.rowMajor(pa, rows, steps, !transA), k.rowMajor(pb, cols, steps, transB)
+		},
+		result: func(k *kern, z ptx.U32) result {
+			return result{batch: z, out: array{k.store(0).AtMul(z, k.extent(m).Mul(k.extent(n)), 4), y.DType}}
+		},
+	})
 	return true, nil
 }

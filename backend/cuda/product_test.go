@@ -32,6 +32,50 @@ func TestGemm(t *testing.T) {
 	try(t, mir(gemmText, 33, 44, 55), nil, 0)
 }
 
+// A few rows, which have a kernel of their own.
+func TestThin(t *testing.T) {
+	const text = `func main(%x: f32[$A,$C], %r: f32[$A,$B]) -> (%y: f32[$A,$B]) {
+	%w = const f32[$C,$B] random(seed=1)
+	%b = const f32[$B] random(seed=2)
+	%p = MatMul %x, %w : f32[$A,$B]
+	%q = Add %p, %b : f32[$A,$B]
+	%y = Mul %q, %r : f32[$A,$B]
+	return %y
+}`
+	for _, d := range [][3]int{{1, 1, 1}, {1, 16, 64}, {1, 15, 63}, {1, 17, 65}, {2, 33, 7}, {3, 16, 256}, {4, 40, 257}, {4, 5, 600}, {1, 1000, 520}, {1, 3, 0}} {
+		try(t, mir(text, d[0], d[1], d[2]), nil, 0)
+	}
+}
+
+// Products in parts: the steps divide or don't, the last part is short.
+func TestParts(t *testing.T) {
+	const text = `func main(%x: f32[$A,$C], %r: f32[$A,$B]) -> (%y: f32[$A,$B]) {
+	%w = const f32[$C,$B] random(seed=1)
+	%p = MatMul %x, %w : f32[$A,$B]
+	%y = Add %p, %r : f32[$A,$B]
+	return %y
+}`
+	const conv = `func main(%x: f32[2,6,5,7]) -> (%y: f32[2,4,5,7]) {
+	%w = const f32[4,3,3,3] random(seed=1)
+	%b = const f32[4] random(seed=2)
+	%c = Conv %x, %w, %b {group=2, pads=[1,1,1,1]} : f32[2,4,5,7]
+	%y = Relu %c : f32[2,4,5,7]
+	return %y
+}`
+	const batched = `func main(%a: f32[3,5,70], %b: f32[3,70,8]) -> (%y: f32[3,5,8]) {
+	%y = MatMul %a, %b : f32[3,5,8]
+	return %y
+}`
+	for _, tl := range everyTiling() {
+		for _, parts := range []int{2, 3} {
+			for _, body := range []string{mir(text, 9, 20, 64), mir(text, 7, 17, 65), mir(text, 3, 5, 290), conv, batched} {
+				tryParts(t, body, tl, parts)
+			}
+		}
+	}
+	try(t, mir(text, 30, 36, 1100), nil, 0) // as chosen
+}
+
 // Operands at run time, each way round, with batches that broadcast.
 func TestMatMul(t *testing.T) {
 	const plain = `func main(%a: f32[$A], %b: f32[$B]) -> (%y: f32[$C]) {
@@ -82,6 +126,20 @@ func TestEpilogue(t *testing.T) {
 			for _, r := range []string{"", "1", n, "1," + n, m + ",1", m + "," + n, "1,1"} {
 				body := mir(text, d[0], d[1], d[2], r, "f32", mir(f32, d[0], d[1]))
 				try(t, "dim N 1..1000\n"+body, tl, 3, 33)
+			}
+		}
+	}
+	// Operands of float16, in runs of four, two and one.
+	const half = `func main(%x: f16[9,7], %r: f16[$B]) -> (%y: f16[9,$A]) {
+	%w = const f16[7,$A] random(seed=1)
+	%p = MatMul %x, %w : f16[9,$A]
+	%y = Mul %p, %r : f16[9,$A]
+	return %y
+}`
+	for _, tl := range everyTiling() {
+		for _, n := range []int{36, 18, 19} {
+			for _, r := range []string{"1", fmt.Sprint(n), "9,1", fmt.Sprintf("9,%d", n)} {
+				try(t, mir(half, n, r), tl, 0)
 			}
 		}
 	}

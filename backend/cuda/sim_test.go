@@ -35,21 +35,32 @@ func everyTiling() []*tiling {
 
 // try runs the text on the interpreter of PTX and on that of the module, with
 // every open extent n, and compares: no element may be off by more than 1e-5 of
-// the largest. A tiling, unless nil, is that of all products.
+// the largest, of float16 by more than a rounding. A tiling, unless nil, is that of all products.
 func try(t *testing.T, body string, tl *tiling, ns ...int) {
 	t.Helper()
+	tryFor(t, body, tl, 0, ns...)
+}
+
+// tryParts is try with the steps of products in parts.
+func tryParts(t *testing.T, body string, tl *tiling, parts int) {
+	t.Helper()
+	tryFor(t, body, tl, parts, 0)
+}
+
+func tryFor(t *testing.T, body string, tl *tiling, parts int, ns ...int) {
+	t.Helper()
 	if tl == nil || !tl.half {
-		tryFor(t, body, "cuda", tl, ns...)
+		compare(t, body, "cuda", tl, parts, ns...)
 		return
 	}
 	for _, to := range []string{"cuda:sm_75+f16", "cuda:sm_80+f16"} {
-		tryFor(t, body, to, tl, ns...)
+		compare(t, body, to, tl, parts, ns...)
 	}
 }
 
-func tryFor(t *testing.T, body, to string, tl *tiling, ns ...int) {
+func compare(t *testing.T, body, to string, tl *tiling, parts int, ns ...int) {
 	t.Helper()
-	p := lower(t, body, to, tl)
+	p := lower(t, body, to, tl, parts)
 	if !onDevice(p) {
 		t.Errorf("a call stays on the host\n%s", body)
 		return
@@ -77,11 +88,14 @@ func tryFor(t *testing.T, body, to string, tl *tiling, ns ...int) {
 			if y[i].Tensor.Len() == 0 {
 				continue
 			}
-			largest := 0.0
-			for _, v := range tensor.Slice[float32](&y[i].Tensor) {
-				largest = max(largest, math.Abs(float64(v)))
+			largest, off := 0.0, 1e-5
+			for k := range y[i].Tensor.Len() {
+				largest = max(largest, math.Abs(y[i].Tensor.Float(k)))
 			}
-			if err := tensor.Custom(0, 1e-5*largest).Compare(out[i], y[i]); err != nil {
+			if y[i].Tensor.DType() == dtype.F16 {
+				off = 1e-3
+			}
+			if err := tensor.Custom(0, off*largest).Compare(out[i], y[i]); err != nil {
 				t.Errorf("n=%d %s tiling %v: result %d: %v\n%s", n, to, tl, i, err, body)
 			}
 		}

@@ -2,7 +2,6 @@ package cuda
 
 import (
 	"github.com/mlc-go/mlc/codegen/ptx"
-	"github.com/mlc-go/mlc/ir/shape"
 )
 
 // tiling is how a product [M,K] by [K,N] is divided: a block of threads
@@ -26,8 +25,9 @@ func (t tiling) threads() int {
 var tilings = []tiling{
 	{128, 128, 8, 8, 8, false},
 	{64, 64, 16, 4, 4, false},
+	{32, 64, 16, 2, 4, false},
 	{32, 32, 16, 2, 2, false},
-	{16, 64, 16, 4, 4, false},
+	{16, 64, 16, 2, 4, false},
 	{8, 64, 16, 2, 2, false},
 }
 
@@ -37,41 +37,6 @@ var halfTilings = []tiling{
 	{32, 32, 32, 16, 16, true},
 	{16, 64, 32, 16, 16, true},
 }
-
-// tilingFor chooses for a product of m x n, batch times: the first of which
-// enough fill the device and not too much is beyond the edges; else the one
-// that computes least in vain. Open extents count as openExtent.
-func (o *op) tilingFor(m, n, batch shape.Dim) tiling {
-	if o.c.opt.tiling != nil {
-		return *o.c.opt.tiling
-	}
-	size := func(d shape.Dim) int {
-		if v, ok := d.Const(); ok {
-			return int(v)
-		}
-		return openExtent
-	}
-	list := tilings
-	if o.c.opt.Target.F16 {
-		list = halfTilings
-	}
-	const enough = 96 // blocks
-	best, least := list[0], 0
-	for i, t := range list {
-		rows, cols := (size(m)+t.m-1)/t.m, (size(n)+t.n-1)/t.n
-		blocks := rows * cols * size(batch)
-		done := rows * t.m * cols * t.n
-		if blocks >= enough && done*2 <= 3*size(m)*size(n) {
-			return t
-		}
-		if i == 0 || done < least {
-			best, least = t, done
-		}
-	}
-	return best
-}
-
-const openExtent = 64
 
 // side is one operand of a product as the threads of a block read it.
 type side struct {
@@ -85,9 +50,10 @@ type side struct {
 
 // product is what a block computes.
 type product struct {
-	k      ptx.U32
-	m0, n0 ptx.U32 // the block's first row and column
-	a, b   side
+	k        ptx.U32
+	from, to ptx.U32 // the block's steps of them
+	m0, n0   ptx.U32 // the block's first row and column
+	a, b     side
 }
 
 // sums are what a thread has of a product: in each of its rows its columns, of
@@ -118,18 +84,18 @@ func (k *kern) multiply(t tiling, p product) sums {
 	} else {
 		s, step = k.registers(t, p, a, b)
 	}
-	some := ptx.I(0).Lt(p.k)
-	a.put(a.fetch(ptx.I(0), p.k, some), ptx.I(0))
-	b.put(b.fetch(ptx.I(0), p.k, some), ptx.I(0))
+	some := p.from.Lt(p.to)
+	a.put(a.fetch(p.from, p.k, some), ptx.I(0))
+	b.put(b.fetch(p.from, p.k, some), ptx.I(0))
 	k.Barrier()
-	if v, ok := p.k.Known(); ok && v <= uint32(t.k) {
+	if v, ok := p.to.Known(); ok && v <= uint32(t.k) {
 		step(ptx.I(0))
 		return s
 	}
 	buf := k.VarU32(ptx.I(0))
-	k.For(ptx.I(0), p.k, ptx.I(t.k), func(k0 ptx.U32) {
+	k.For(p.from, p.to, ptx.I(t.k), func(k0 ptx.U32) {
 		next, cur := k0.Add(ptx.I(t.k)), buf.Get()
-		more := next.Lt(p.k)
+		more := next.Lt(p.to)
 		va, vb := a.fetch(next, p.k, more), b.fetch(next, p.k, more)
 		step(cur)
 		other := cur.Xor(ptx.I(1))
@@ -226,32 +192,6 @@ func (k *kern) tensorCores(t tiling, p product, a, b *stage) (sums, func(cur ptx
 			}
 		}
 	}
-}
-
-// result is where a product goes: rows from row0 on of a matrix of n columns.
-type result struct {
-	batch ptx.U32
-	row0  ptx.U32
-	m, n  ptx.U32 // extents of the product
-	out   array
-}
-
-// matrix computes the block's part of a product, and finishes it.
-func (k *kern) matrix(t tiling, p product, e *ending, r result) {
-	s := k.multiply(t, p)
-	c := cells{batch: r.batch, vec: 1, out: r.out, width: r.n}
-	for _, row := range s.rows {
-		c.rowIn = append(c.rowIn, inside(row, r.m, t.m))
-		c.rows = append(c.rows, row.Add(r.row0))
-	}
-	if multiple(r.n, s.run) {
-		c.vec = s.run
-	}
-	for j := 0; j < len(s.cols); j += c.vec {
-		c.cols, c.colIn = append(c.cols, s.cols[j]), append(c.colIn, inside(s.cols[j], r.n, t.n))
-	}
-	c.values = func(r, j, i int) ptx.F32 { return s.acc[r*len(s.cols)+j*c.vec+i].Get() }
-	k.finish(e, c)
 }
 
 // inside says whether i, in a tile of a size, is below the extent.

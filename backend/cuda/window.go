@@ -92,7 +92,6 @@ func (a axis) inside(i ptx.U32) ptx.Pred {
 type plane struct{ v, u axis }
 
 func (p plane) taps() int         { return p.v.K * p.u.K }
-func (p plane) pixels() ptx.U32   { return p.v.out.Mul(p.u.out) }
 func (p plane) elements() ptx.U32 { return p.v.in.Mul(p.u.in) }
 
 // pointwise says whether each output is made from the input at its place.

@@ -44,7 +44,11 @@ func TestFolding(t *testing.T) {
 			c := Axes(n, I(9), I(1), I(7))
 			p.StU32(Linear(c, []U32{I(1), I(5), I(100)}))
 		},
-			"div.u32 %r2, %r1, 7; mad.lo.u32 %r3, %r2, -7, %r1; mad.lo.u32 %r4, %r3, 100, %r2; st.global.u32 [%rd2], %r4;"},
+			"mul.hi.u32 %r2, %r1, 613566757; sub.u32 %r3, %r1, %r2; shr.u32 %r4, %r3, 1; add.u32 %r5, %r4, %r2; shr.u32 %r6, %r5, 2; " +
+				"mad.lo.u32 %r7, %r6, -7, %r1; mad.lo.u32 %r8, %r7, 100, %r6; st.global.u32 [%rd2], %r8;"},
+		{"division by a product", func(k *Kernel, p Ptr, n U32, x F32) { p.StU32(n.Div(I(9)).Rem(I(3)).Div(I(28))) },
+			"mul.hi.u32 %r2, %r1, 954437177; shr.u32 %r3, %r2, 1; mul.hi.u32 %r4, %r3, -1431655765; shr.u32 %r5, %r4, 1; mad.lo.u32 %r6, %r5, -3, %r3; " +
+				"shr.u32 %r7, %r6, 2; mul.hi.u32 %r8, %r7, 613566757; st.global.u32 [%rd2], %r8;"},
 		{"offsets", func(k *Kernel, p Ptr, n U32, x F32) { p.At(I(3), 4).At(n, 8).Off(4).StF32(x) },
 			"mad.wide.u32 %rd3, %r1, 8, %rd2; st.global.f32 [%rd3+16], %f1;"},
 		{"float one and minus zero", func(k *Kernel, p Ptr, n U32, x F32) { p.StF32(x.Mul(F(1)).Sub(F(0)).Div(F(1)).FMA(F(1), F(0).Neg())) },

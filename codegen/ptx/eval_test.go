@@ -225,6 +225,8 @@ func evalU32(t testing.TB, name string, u func(i int) uint32, s func(i int) int3
 		return -u(0)
 	case "mul.lo.u32":
 		return u(0) * u(1)
+	case "mul.hi.u32":
+		return uint32(uint64(u(0)) * uint64(u(1)) >> 32)
 	case "mad.lo.u32":
 		return u(0)*u(1) + u(2)
 	case "div.u32":

@@ -36,6 +36,7 @@ type Kernel struct {
 	shared  []string
 	bytes   int               // of shared memory
 	block   [3]int            // extents of a block, where they are fixed
+	blocks  int               // that a multiprocessor should hold; 0: not said
 	head    strings.Builder   // parameters and special registers, loaded once
 	body    strings.Builder   //
 	known   map[string]uint32 // registers that the head sets
@@ -152,6 +153,16 @@ func (k *Kernel) Block(x, y, z int) {
 	k.block = [3]int{x, y, z}
 }
 
+// Resident asks for registers few enough that a multiprocessor holds n blocks,
+// whose extents are fixed, and allows as many: without it, ptxas guesses.
+func (k *Kernel) Resident(n int) {
+	if k.block[0] == 0 || n < 1 || n > 32 {
+		k.fail("%d blocks at a time, of extents %v", n, k.block)
+		return
+	}
+	k.blocks = n
+}
+
 func (k *Kernel) special(name string) U32 {
 	return U32{val{k: k, reg: k.onHead(b32, "mov.u32", name)}}
 }
@@ -218,6 +229,9 @@ func (k *Kernel) text() string {
 	b.WriteString(")\n")
 	if k.block[0] > 0 {
 		fmt.Fprintf(&b, ".reqntid %d, %d, %d\n", k.block[0], k.block[1], k.block[2])
+	}
+	if k.blocks > 0 {
+		fmt.Fprintf(&b, ".minnctapersm %d\n", k.blocks)
 	}
 	b.WriteString("{\n")
 	for c, regs := range k.regs {

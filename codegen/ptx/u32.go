@@ -77,6 +77,9 @@ func (a U32) Div(b U32) U32 {
 	if a.is(0) {
 		return a
 	}
+	if b.isImm() && !a.isImm() {
+		return a.quotient(b.u())
+	}
 	return a.bin("div.u32", b, func(x, y uint32) uint32 { return x / y })
 }
 
@@ -94,6 +97,9 @@ func (a U32) Rem(b U32) U32 {
 	}
 	if a.is(0) {
 		return a
+	}
+	if b.isImm() && !a.isImm() {
+		return a.Div(b).MulAdd(b.Neg(), a)
 	}
 	return a.bin("rem.u32", b, func(x, y uint32) uint32 { return x % y })
 }
