@@ -33,7 +33,7 @@ func program(t testing.TB) *plan.Program {
 		return &plan.Grid{Kernel: kernel, Count: one, Tile: [3]int{4, 1, 1}, Block: [3]int{4, 1, 1}, Args: append(args, plan.Arg{Kind: plan.ArgDim, Dim: n})}
 	}
 	in, out := plan.Arg{Kind: plan.ArgIn}, plan.Arg{Kind: plan.ArgOut}
-	p := &plan.Program{Name: "p", Arch: "generic", Code: []byte("PTX"),
+	p := &plan.Program{Name: "p", Arch: "generic", Code: []byte(".entry add(.param .u64 x, .param .u64 k, .param .u64 y, .param .u64 fault, .param .u32 n) {} .entry move(.param .u64 x, .param .u64 y, .param .u32 n) {}"),
 		Syms:   []plan.Sym{{Name: "N", Hi: math.MaxInt64, Entry: true}, {Name: "M", Hi: math.MaxInt64, Entry: true}},
 		Consts: []plan.Const{{Name: "k", DType: dtype.F32, Dims: []int{1}, Data: func() ([]byte, error) { return []byte{0, 0, 0x80, 0x3f}, nil }}},
 		Funcs: []*plan.Func{{Name: "main", Params: []plan.SlotID{0, 7}, Results: []plan.SlotID{6}, Names: []string{"x", "z", "y"}, Writes: []int{-1},
