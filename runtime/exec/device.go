@@ -76,7 +76,7 @@ type deviceModel struct {
 // onDevice loads p's code and the constants that launches read.
 func (m *Model) onDevice(dev Device) error {
 	if dev == nil {
-		return &diag.Error{Kind: diag.Unsupported, Port: "device", Have: "none", Want: "one for " + m.prog.Target + " (an mlc built with -tags cuda has it, or --engine ptxsim)"}
+		return &diag.Error{Kind: diag.Unsupported, Port: "device", Have: "none", Want: "one for " + m.prog.Target + ", given by runtime.WithDevice (package runtime/cuda has GPUs)"}
 	}
 	d := &deviceModel{dev: dev, kernels: map[string]Kernel{}, consts: make([]uint64, len(m.prog.Consts)), watched: make([]bool, len(m.prog.Funcs))}
 	m.device = d
