@@ -32,6 +32,9 @@ func NewDevice(c Checks) *Device { return &Device{NewMemory(), c, false} }
 // one which is written while another is still needed is found, by results.
 func NewPackedDevice(c Checks) *Device { return &Device{NewMemory(), c, true} }
 
+// Held is how many bytes are allocated.
+func (d *Device) Held() int64 { return d.mem.Held() }
+
 // Scatter implements exec.Checker.
 func (d *Device) Scatter() bool { return !d.packed }
 
