@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
@@ -34,6 +35,8 @@ func ways() []way {
 		{"O2", codegen.NewExecutor(codegen.Options{Level: "2"}, 2)},
 		{"O2 twins", codegen.ExecutorOn(codegen.Options{Level: "2"}, 1, 0)},
 		{"O2 for generic", codegen.NewExecutor(codegen.Options{Level: "2", Target: "generic"}, 1)},
+		{"O2 for cuda", codegen.NewExecutor(codegen.Options{Level: "2", Target: "cuda", Device: ptxsim.NewDevice(ptxsim.Checks{})}, 1)},
+		{"O2 for cuda, packed", codegen.NewExecutor(codegen.Options{Level: "2", Target: "cuda", Device: ptxsim.NewPackedDevice(ptxsim.Checks{})}, 1)},
 	}
 }
 

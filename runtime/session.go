@@ -21,7 +21,8 @@ type SessionOption func(*Session)
 func Threads(n int) SessionOption { return func(s *Session) { s.threads = n } }
 
 // MemoryLimit bounds the bytes of intermediate values. 0, the default, is the
-// machine's memory or 16 GiB, whichever is less; a negative limit is none.
+// machine's memory or 16 GiB, whichever is less; a negative limit is none. A
+// positive one bounds those on a device too, which else takes what the device has.
 func MemoryLimit(bytes int64) SessionOption { return func(s *Session) { s.limit = bytes } }
 
 // Session runs a Model for one goroutine at a time and owns the memory of its

@@ -12,9 +12,13 @@ func liveRanges(f *plan.Func) {
 	}
 	for i := range f.Body {
 		for _, s := range f.Body[i].Out {
-			if s != plan.None {
-				f.Slots[s].First, f.Slots[s].Last = int32(i), int32(i)
+			if s == plan.None {
+				continue
 			}
+			if f.Slots[s].First < 0 { // several launches may write parts of one
+				f.Slots[s].First = int32(i)
+			}
+			f.Slots[s].Last = int32(i)
 		}
 		for _, s := range f.Body[i].In {
 			if s != plan.None {

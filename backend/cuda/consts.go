@@ -11,10 +11,6 @@ import (
 	"github.com/mlc-go/mlc/runtime/plan"
 )
 
-// bounded lets the kernel be launched only where tensors of dims have less than
-// 2^31 elements, so that elements can be numbered in 32 bits.
-func (k *kern) bounded(dims []shape.Dim) { k.extent(shape.Prod(dims)) }
-
 // empty says whether result 0 is known to have no element: kernels that divide by
 // its extents leave it to the host.
 func (o *op) empty() bool { return shape.Prod(o.output(0).Dims).Is(0) }

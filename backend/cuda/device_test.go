@@ -115,9 +115,14 @@ func (g *graph) compare(t *testing.T, change func(text []byte) []byte) error {
 				t.Fatal(err)
 			}
 			for i, p := range programs {
-				got, err := simulate(p, change(p.Code), map[string]int{"N": n}, x)
+				if calls := cuda.HostCalls(p); len(calls) > 0 {
+					return fmt.Errorf("%v stays on the host", calls)
+				}
+				changed := *p
+				changed.Code = change(p.Code)
+				got, err := cuda.Simulate(&changed, ptxsim.Checks{Budget: 1 << 20, Workers: 1}, x)
 				for j := 0; j < len(want) && err == nil; j++ {
-					err = g.tol.Compare(got[j], want[j])
+					err = g.tol.Compare(got[0][j], want[j])
 				}
 				if err != nil {
 					return fmt.Errorf("batch of %d, open %t, special %t: %w", n, i == 0, special, err)
@@ -138,101 +143,6 @@ func lower(t *testing.T, m *ir.Module, sm int) *plan.Program {
 		t.Fatal(err)
 	}
 	return p
-}
-
-// simulate runs a program that has nothing for the host to do. Each slot is an
-// allocation of its own, so that nothing beyond it goes unnoticed.
-func simulate(p *plan.Program, text []byte, dims map[string]int, in []tensor.Value) ([]tensor.Value, error) {
-	fn, mem := p.Main(), ptxsim.NewMemory()
-	mod, err := ptxsim.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	env := func(name string) (int64, bool) { n, ok := dims[name]; return int64(n), ok }
-	number := func(d shape.Dim) int {
-		n, err := d.Eval(env)
-		if err != nil {
-			panic(err)
-		}
-		return int(n)
-	}
-	addr, size := make([]uint64, len(fn.Slots)), make([]int, len(fn.Slots))
-	extents := make([][]int, len(fn.Slots))
-	for i := range fn.Slots {
-		s := &fn.Slots[i]
-		extents[i] = []int{}
-		for _, d := range s.Type.Dims {
-			extents[i] = append(extents[i], number(d))
-		}
-		n, _ := tensor.Count(extents[i])
-		size[i] = s.Type.DType.Bytes(n)
-		if fn.Root(plan.SlotID(i)) != plan.SlotID(i) {
-			continue
-		}
-		addr[i] = mem.AllocUninit(size[i])
-		var b []byte
-		switch s.Kind {
-		case plan.Fixed:
-			b, err = p.Consts[s.Index].Data()
-		case plan.Input:
-			b = in[slices.Index(fn.Params, plan.SlotID(i))].Tensor.Bytes()
-		default:
-			continue
-		}
-		if err == nil {
-			err = mem.Write(addr[i], b)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	at := func(s plan.SlotID) uint64 { return addr[fn.Root(s)] }
-	for i := range fn.Body {
-		switch in := &fn.Body[i]; in.Op {
-		case plan.Copy:
-			if err := mem.Copy(at(in.Out[0]), at(in.In[0]), size[in.In[0]]); err != nil {
-				return nil, err
-			}
-		case plan.Launch:
-			l := ptxsim.Launch{Block: in.Grid.Block}
-			blocks := 1
-			for i := range 3 {
-				l.Grid[i] = (number(in.Grid.Count[i]) + in.Grid.Tile[i] - 1) / in.Grid.Tile[i]
-				blocks *= l.Grid[i]
-			}
-			for _, a := range in.Grid.Args {
-				switch a.Kind {
-				case plan.ArgIn:
-					l.Args = append(l.Args, at(in.In[a.I]))
-				case plan.ArgOut:
-					l.Args = append(l.Args, at(in.Out[a.I]))
-				case plan.ArgDim:
-					l.Args = append(l.Args, uint64(number(a.Dim)))
-				}
-			}
-			if blocks == 0 {
-				continue
-			}
-			if err := mod.Run(context.Background(), mem, in.Grid.Kernel, l, ptxsim.Checks{Budget: 1 << 20, Workers: 1}); err != nil {
-				return nil, err
-			}
-		default:
-			return nil, fmt.Errorf("%s runs on the host", in.Name)
-		}
-	}
-	var out []tensor.Value
-	for _, r := range fn.Results {
-		b, err := mem.Bytes(at(r), size[r])
-		if err != nil {
-			return nil, err
-		}
-		v, err := tensor.FromBytes(fn.Slots[r].Type.DType, extents[r], b)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, tensor.V(v))
-	}
-	return out, nil
 }
 
 // assemble has ptxas assemble the kernels of the graph.

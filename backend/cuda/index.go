@@ -10,8 +10,8 @@ import (
 )
 
 // gather takes slices of operand 0 along an axis, at the indices of operand 1,
-// which count from the back if negative. A kernel has no way to say that one is
-// out of range: those that may be stay on the host.
+// which count from the back if negative. Where one may be out of range, the
+// kernel looks.
 func gather(o *op) (bool, error) {
 	x, idx := o.input(0), o.input(1)
 	axis := o.attrs().Int("axis")
@@ -19,7 +19,8 @@ func gather(o *op) (bool, error) {
 		return false, nil
 	}
 	axis = (axis + x.Rank()) % x.Rank()
-	if ok, err := o.within(1, x.Dims[axis]); err != nil || !ok {
+	sure, err := o.within(1, x.Dims[axis])
+	if err != nil {
 		return false, err
 	}
 	outer, inner := shape.Prod(x.Dims[:axis]), shape.Prod(x.Dims[axis+1:])
@@ -30,14 +31,22 @@ func gather(o *op) (bool, error) {
 	u := together(o.elem(0), inner)
 	inner = u.of(inner)
 	k := o.kernel("gather")
-	k.bounded(x.Dims)
 	k.each([]shape.Dim{outer, m, inner}, func(i ptx.U32, at []ptx.U32) {
-		n := k.extent(x.Dims[axis])
+		n, size := k.extent(x.Dims[axis]), idx.DType.Bits()/8
+		from, there := k.load(1).At(at[1], size), ptx.Bool(true)
 		// The lower half of an index in range says all.
-		v := k.load(1).At(at[1], idx.DType.Bits()/8).LdU32()
+		v := from.LdU32()
+		low := v
 		v = v.LtS(ptx.I(0)).SelU32(v.Add(n), v)
+		if !sure {
+			there = v.Lt(n) // one that lies before the first is beyond the last, as a number without a sign
+			if size == 8 {
+				there = there.And(from.Off(4).LdU32().Eq(low.ShrS(ptx.I(31))))
+			}
+			k.If(there.Not(), func() { k.fault().RedAddU32(ptx.I(1)) })
+		}
 		e := at[0].MulAdd(n, v).MulAdd(k.extent(inner), at[2])
-		u.move(k.store(0).At(i, u.bytes), k.load(0).At(e, u.bytes))
+		u.move(k.store(0).At(i, u.bytes), k.load(0).At(e, u.bytes).If(there))
 	})
 	return true, nil
 }
@@ -165,7 +174,6 @@ func split(o *op) (bool, error) {
 	before := shape.Int(0)
 	for i, d := range lens {
 		k := o.kernel("split")
-		k.bounded(x)
 		k.each([]shape.Dim{outer, u.of(d)}, func(e ptx.U32, at []ptx.U32) {
 			from := at[0].MulAdd(k.extent(u.of(total)), at[1].Add(k.extent(u.of(before))))
 			u.move(k.store(i).At(e, u.bytes), k.load(0).At(from, u.bytes))

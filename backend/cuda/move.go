@@ -191,7 +191,6 @@ func (o *op) transposeTiles(dims []shape.Dim, perm []int) {
 	side := shape.Int(tile)
 	tiles := func(d shape.Dim) shape.Dim { return d.Add(shape.Int(tile - 1)).Div(side) }
 	k := o.kernel("transpose_tiles")
-	k.bounded(dims)
 	k.Block(threads, 1, 1)
 	count := []shape.Dim{tiles(dims[far]), tiles(dims[last])}
 	var rest []int

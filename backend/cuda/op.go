@@ -58,6 +58,7 @@ const (
 	refPacked
 	refRead
 	refWrite
+	refFault
 )
 
 // kernel begins a kernel; base is the first part of its name.
@@ -98,6 +99,8 @@ func (k *kern) ptr(r ref) ptx.Ptr {
 		k.args = append(k.args, k.operand(plan.SlotID(r.i)))
 	case refOut:
 		k.args = append(k.args, k.arg(&k.out, plan.ArgOut, x.define(k.o.in.Out[r.i], plan.Device)))
+	case refFault:
+		k.args = append(k.args, plan.Arg{Kind: plan.ArgFault})
 	case refWrite:
 		k.args = append(k.args, k.arg(&k.out, plan.ArgOut, plan.SlotID(r.i)))
 	}
@@ -105,6 +108,10 @@ func (k *kern) ptr(r ref) ptx.Ptr {
 	k.ptrs[r] = p
 	return p
 }
+
+// fault is the address of a word that a kernel adds to where its operands are
+// wrong, as those are whose values nobody knows before: the run then fails.
+func (k *kern) fault() ptx.Ptr { return k.ptr(ref{kind: refFault}) }
 
 // temp is memory of type t that one launch writes and a later one reads.
 func (o *op) temp(name string, t tensor.Type) plan.SlotID {

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -59,6 +60,9 @@ func (x *placer) instr(in *plan.Instr) error {
 			}
 			if done {
 				return nil
+			}
+			if o.n > 0 {
+				return diag.At(first(in.Source), in.Name, diag.Internal, fmt.Errorf("%d launches for a call that stays on the host", o.n))
 			}
 		}
 	}
@@ -155,9 +159,6 @@ func (x *placer) twin(s plan.SlotID, space plan.Space) plan.SlotID {
 		t.Alias = x.twin(r, space)
 	} else if space == plan.Device && t.Kind != plan.Fixed {
 		t.Kind, t.Index = plan.Buf, 0
-	}
-	if space == plan.Host && t.Kind == plan.Buf && t.Alias == plan.None {
-		t.Index = 0
 	}
 	id := x.temp(t)
 	x.at[key{s, space}] = id

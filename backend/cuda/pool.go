@@ -55,7 +55,6 @@ func (o *op) pool(name string, start float32, two func(a, b ptx.F32) ptx.F32, fi
 		axes[i].Window = w
 	}
 	k := o.kernel(name)
-	k.bounded(x.Dims)
 	for i := range axes {
 		k.window(&axes[i], x.Dims[2+i], kernel.SamePads(o.attrs().Str("auto_pad")), o.attrs().Bool("ceil_mode"), o.attrs().Str("auto_pad") == "SAME_LOWER")
 	}

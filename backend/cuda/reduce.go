@@ -68,7 +68,6 @@ func (o *op) reduce(kind string, marked func(axis int) bool) (bool, error) {
 		return false, nil
 	}
 	k := o.kernel("reduce_" + kind)
-	k.bounded(x.Dims)
 	k.teams(teamSize(n, count, f.beside()), count, func(t *team, result ptx.U32) {
 		from := k.load(0).At(f.offset(k, false, result), 4)
 		values := k.extent(n)
@@ -109,7 +108,6 @@ func (o *op) softmax(name string, value func(x, top, sum ptx.F32) ptx.F32) (bool
 	f := newFolding(x.Dims, func(a int) bool { return a == axis })
 	n, count := f.count(true), f.count(false)
 	k := o.kernel(name)
-	k.bounded(x.Dims)
 	size := teamSize(n, count, f.beside())
 	k.teams(size, count, func(t *team, result ptx.U32) {
 		base, values := f.offset(k, false, result), k.extent(n)

@@ -3,7 +3,6 @@ package cuda
 import (
 	"context"
 	"math"
-	"slices"
 	"testing"
 
 	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
@@ -11,16 +10,7 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/tensor"
-	"github.com/mlc-go/mlc/runtime/cpu"
-	"github.com/mlc-go/mlc/runtime/exec"
-	"github.com/mlc-go/mlc/runtime/kernel/all"
-	"github.com/mlc-go/mlc/runtime/plan"
 )
-
-// onDevice says whether every call of p became launches.
-func onDevice(p *plan.Program) bool {
-	return !slices.ContainsFunc(p.Main().Body, func(in plan.Instr) bool { return in.Op == plan.Call })
-}
 
 // everyTiling lists all tilings.
 func everyTiling() []*tiling {
@@ -61,17 +51,10 @@ func tryFor(t *testing.T, body string, tl *tiling, parts int, ns ...int) {
 func compare(t *testing.T, body, to string, tl *tiling, parts int, ns ...int) {
 	t.Helper()
 	p := lower(t, body, to, tl, parts)
-	if !onDevice(p) {
-		t.Errorf("a call stays on the host\n%s", body)
+	if calls := HostCalls(p); len(calls) > 0 {
+		t.Errorf("%v stays on the host\n%s", calls, body)
 		return
 	}
-	m, err := exec.NewOn(p, all.Set(), cpu.Features(0), ptxsim.NewDevice(ptxsim.Checks{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	s := m.NewSession(1, 0)
-	defer s.Close()
 	want := module(t, body)
 	for _, n := range ns {
 		in := fill(t, want, n)
@@ -79,8 +62,8 @@ func compare(t *testing.T, body, to string, tl *tiling, parts int, ns ...int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := make([]tensor.Value, len(y))
-		if err := s.Run(context.Background(), in, out); err != nil {
+		runs, err := Simulate(p, ptxsim.Checks{}, in)
+		if err != nil {
 			t.Errorf("n=%d %s tiling %v: %v\n%s", n, to, tl, err, body)
 			return
 		}
@@ -95,7 +78,7 @@ func compare(t *testing.T, body, to string, tl *tiling, parts int, ns ...int) {
 			if y[i].Tensor.DType() == dtype.F16 {
 				off = 1e-3
 			}
-			if err := tensor.Custom(0, off*largest).Compare(out[i], y[i]); err != nil {
+			if err := tensor.Custom(0, off*largest).Compare(runs[0][i], y[i]); err != nil {
 				t.Errorf("n=%d %s tiling %v: result %d: %v\n%s", n, to, tl, i, err, body)
 			}
 		}

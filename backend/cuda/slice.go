@@ -41,7 +41,6 @@ func newBox(size int, x, y []shape.Dim, special func(axis int) bool) *box {
 // operand's, which from gives along a special axis from the coordinate there.
 // from also says where there is such a one.
 func (b *box) each(k *kern, from func(axis int, at ptx.U32) (ptx.U32, ptx.Pred), move func(to, from ptx.U32, there ptx.Pred)) {
-	k.bounded(b.x)
 	k.each(b.y, func(i ptx.U32, at []ptx.U32) {
 		there := ptx.Bool(true)
 		coords := make([]ptx.U32, len(at))

@@ -70,6 +70,9 @@ func Parse(s string) (Target, error) {
 		if t.OS == "" {
 			return t, diag.New(diag.Usage, "--target=%s: empty operating system", s)
 		}
+		if t.OS == CUDA {
+			return t, diag.New(diag.Usage, "--target=%s: cuda is a target of its own, whose host may be any", s)
+		}
 	}
 	switch {
 	case name == "native" && t.OS == "":

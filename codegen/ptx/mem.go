@@ -225,6 +225,18 @@ func (a addr) st(c class, typ string, vs ...val) {
 	k.ins("%sst.%s%s %s, %s", guard, a.space, suffix(len(vs), typ), at, braced(regs))
 }
 
+// RedAddU32 adds v to the number at the address, whoever else adds to it meanwhile.
+func (p Ptr) RedAddU32(v U32) {
+	if p.masked {
+		p.k.If(p.only, func() {
+			p.masked = false
+			p.RedAddU32(v)
+		})
+		return
+	}
+	p.k.ins("red.global.add.u32 %s, %s", p.text(), p.k.arg(b32, p.k.inReg(b32, v.val)))
+}
+
 // LdF32 and its like load the values at the address, which is a multiple of
 // their bytes together; StF32 and its like store them.
 func (a addr) LdF32() F32 { return F32{a.ld(f32, "f32", 1)[0]} }

@@ -165,6 +165,8 @@ func everyMemory(m *Module) {
 	y.Off(8).StU32(e.GeS(I64(1<<40)).Or(I64(3).GeS(e)).Or(e.Eq(I64(7))).SelU32(e.Lo(), n))
 	i.Lt(n).SelPtr(y.At(n, 4), y.Off(64)).StU32(n)
 	i.Lt(n).SelPtr(y.At(n, 4), y).Off(8).StU32(n)
+	y.Off(12).RedAddU32(n)
+	y.Off(12).If(i.Lt(n)).RedAddU32(I(1))
 	k.Barrier()
 	m.Add(k)
 }

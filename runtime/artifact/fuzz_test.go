@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/artifact"
 	"github.com/mlc-go/mlc/runtime/cpu"
 	"github.com/mlc-go/mlc/runtime/exec"
+	"github.com/mlc-go/mlc/runtime/exec/exectest"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
 	"github.com/mlc-go/mlc/runtime/plan"
 )
@@ -107,7 +109,7 @@ func main(%x: f32[T,1,3], %h: f32[1,1,4]) -> (%y: f32[T,1,1,4], %p: f32[T,1,4], 
 var samples = sync.OnceValues(func() ([][]byte, error) {
 	var out [][]byte
 	add := func(s codegen.Source) error {
-		for _, o := range []codegen.Options{{Level: "2"}, {Level: "0", Target: "generic"}} {
+		for _, o := range []codegen.Options{{Level: "2"}, {Level: "0", Target: "generic"}, {Level: "2", Target: "cuda"}} {
 			a, err := codegen.Build(context.Background(), s, o)
 			if err != nil {
 				return err
@@ -174,10 +176,19 @@ func use(t *testing.T, b []byte, threads int) {
 
 func run(t *testing.T, p *plan.Program, threads int) {
 	t.Helper()
-	x, err := exec.New(p, all.Set(), cpu.Host())
+	// What a kernel does with its parameters is its own; nothing else may leave
+	// what was allocated.
+	dev := &exectest.Device{Scattered: threads > 1}
+	defer func() {
+		if bytes, open := dev.Held(); bytes > 0 || open > 0 || dev.Fault() != nil {
+			t.Fatalf("%d bytes, %d codes and queues left on the device; %v", bytes, open, dev.Fault())
+		}
+	}()
+	x, err := exec.NewOn(p, all.Set(), cpu.Host(), dev)
 	if err != nil {
 		return
 	}
+	defer x.Close()
 	s := x.NewSession(threads, 64<<20)
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -415,4 +426,78 @@ func FuzzProgram(f *testing.F) {
 		reseal(b)
 		use(t, b, 1)
 	})
+}
+
+// misplace changes what says where values of p are, and how large.
+func misplace(r *rand.Rand, p *plan.Program) {
+	f := p.Funcs[r.IntN(len(p.Funcs))]
+	if len(f.Slots) == 0 || len(f.Body) == 0 {
+		return
+	}
+	slot := func() plan.SlotID { return plan.SlotID(r.IntN(len(f.Slots)+1) - 1) }
+	s := &f.Slots[r.IntN(len(f.Slots))]
+	in := &f.Body[r.IntN(len(f.Body))]
+	switch r.IntN(10) {
+	case 0:
+		s.Space ^= 1
+	case 1:
+		s.Kind = plan.SlotKind(r.IntN(5))
+	case 2:
+		s.Alias = slot()
+	case 3:
+		s.Index = r.IntN(4)
+	case 4, 5:
+		if n := len(s.Type.Dims); n > 0 {
+			s.Type.Dims = slices.Clone(s.Type.Dims)
+			s.Type.Dims[r.IntN(n)] = shape.Int([]int64{0, 1, 2, 5, 7, 100}[r.IntN(6)])
+		}
+	case 6:
+		s.First, s.Last = int32(r.IntN(len(f.Body)+2)-1), int32(r.IntN(len(f.Body)+2)-1)
+	case 7:
+		if len(in.In) > 0 {
+			in.In[r.IntN(len(in.In))] = slot()
+		}
+	case 8:
+		if len(in.Out) > 0 {
+			in.Out[r.IntN(len(in.Out))] = slot()
+		}
+	case 9:
+		if in.Grid != nil && len(in.Grid.Args) > 0 {
+			in.Grid.Args[r.IntN(len(in.Grid.Args))] = plan.Arg{Kind: plan.ArgKind(r.IntN(5)), I: r.IntN(3), Dim: shape.Int(ints[r.IntN(len(ints))])}
+		} else {
+			in.Op = plan.Opcode(r.IntN(6))
+		}
+	}
+}
+
+// TestMisplaced: whatever a program says of where its values are, nothing but
+// kernels leaves the memory that was allocated on a device.
+func TestMisplaced(t *testing.T) {
+	n := 3000
+	if testing.Short() {
+		n = 300
+	}
+	programs := 0
+	for k, b := range get(t) {
+		if f, err := artifact.Decode(b); err != nil || len(f.Program.Code) == 0 {
+			continue
+		}
+		programs++
+		r := rand.New(rand.NewPCG(uint64(k), 8))
+		for i := range n {
+			f, err := artifact.Decode(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 1 + r.IntN(3) {
+				misplace(r, f.Program)
+			}
+			if plan.Verify(f.Program) == nil {
+				run(t, f.Program, 1+i%2)
+			}
+		}
+	}
+	if programs < 3 {
+		t.Errorf("%d programs have code for a device", programs)
+	}
 }

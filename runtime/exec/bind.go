@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,9 +18,10 @@ import (
 type binding struct {
 	syms    []int64 // values of entry symbols, by symbol; others 0
 	frames  []*frame
-	size    int // bytes of arena
-	device  int // bytes of arena on the device
-	scratch int // bytes of scratch
+	size    int      // bytes of arena
+	device  int      // bytes of arena on the device
+	scratch int      // bytes of scratch
+	own     []uint64 // memory on the device of buffers that are scattered
 }
 
 // frame is one function prepared: its values and calls. Bodies are not
@@ -80,30 +83,49 @@ func (s *Session) bind() (*binding, error) {
 		}
 	}
 	if b.size > len(s.arena) { // older bindings point into the old arena
-		s.arena = tensor.AlignedBytes(b.size)
-		for _, old := range s.bindings {
-			s.forget(old)
-		}
-		s.bindings = s.bindings[:0]
-	}
-	if s.m.device != nil {
-		grown, err := s.deviceArena(b.device)
-		if err != nil {
+		if err := s.dropBindings(); err != nil {
 			return nil, err
 		}
-		if grown { // as above
-			for _, old := range s.bindings {
-				s.forget(old)
-			}
-			s.bindings = s.bindings[:0]
+		s.arena = tensor.AlignedBytes(b.size)
+	}
+	if s.m.device != nil {
+		if err := s.deviceArena(b.device); err != nil {
+			return nil, err
 		}
 	}
 	for _, fr := range b.frames {
 		if err := s.fill(b, fr); err != nil {
-			return nil, err
+			return nil, errors.Join(err, s.drop(b))
 		}
 	}
-	return b, s.needScratch(b.scratch)
+	if err := s.needScratch(b.scratch); err != nil {
+		return nil, errors.Join(err, s.drop(b))
+	}
+	return b, nil
+}
+
+// dropBindings forgets all preparations.
+func (s *Session) dropBindings() error {
+	var err error
+	for _, b := range s.bindings {
+		err = errors.Join(err, s.drop(b))
+	}
+	s.bindings = s.bindings[:0]
+	return err
+}
+
+// drop lets go of what b has.
+func (s *Session) drop(b *binding) error {
+	s.forget(b)
+	if len(b.own) == 0 {
+		return nil
+	}
+	err := s.device.queue.Wait(context.Background())
+	for _, a := range b.own {
+		err = errors.Join(err, s.m.device.dev.Free(a))
+	}
+	b.own = nil
+	return err
 }
 
 // fill points the frame's values into the arena and prepares its calls.
@@ -177,7 +199,7 @@ func (s *Session) prepareInstr(b *binding, fr *frame, i int, volatile []bool) er
 	case plan.Dim, plan.Copy:
 		return nil
 	case plan.Launch:
-		if err := s.prepareLaunch(fr, in, c); err != nil {
+		if err := s.prepareLaunch(fr, i); err != nil {
 			return at(in, err)
 		}
 		return nil

@@ -2,9 +2,11 @@ package exec
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/shape"
@@ -25,10 +27,13 @@ type Device interface {
 	Queue() (Queue, error)
 }
 
-// Scatterer is a Device that may want each buffer of a program to have memory of
-// its own: slower, but nothing can hide between two buffers.
-type Scatterer interface {
+// Checker is a Device that looks for mistakes in kernels.
+type Checker interface {
+	// Scatter says whether each buffer of a program has memory of its own: slower,
+	// but nothing can hide between two.
 	Scatter() bool
+	// Protect says that kernels only read the allocation at addr from now on.
+	Protect(addr uint64) error
 }
 
 // Code is loaded code.
@@ -64,17 +69,16 @@ type deviceModel struct {
 	consts  []uint64 // address by constant, 0: not there
 	free    []uint64
 	scatter bool
+	faults  [][2]int // function and instruction of launches that tell of faults, a word each
+	watched []bool   // functions that have some
 }
 
 // onDevice loads p's code and the constants that launches read.
 func (m *Model) onDevice(dev Device) error {
 	if dev == nil {
-		return &diag.Error{Kind: diag.Unsupported, Port: "device", Have: "none", Want: "one for " + m.prog.Target + " (an mlc built with -tags cuda has it, or --engine ptxsim)"}
+		return &diag.Error{Kind: diag.Unsupported, Port: "device", Have: "none", Want: "one for " + m.prog.Target + ", given by runtime.WithDevice (package runtime/cuda has GPUs)"}
 	}
-	d := &deviceModel{dev: dev, kernels: map[string]Kernel{}, consts: make([]uint64, len(m.prog.Consts))}
-	if x, ok := dev.(Scatterer); ok {
-		d.scatter = x.Scatter()
-	}
+	d := &deviceModel{dev: dev, kernels: map[string]Kernel{}, consts: make([]uint64, len(m.prog.Consts)), watched: make([]bool, len(m.prog.Funcs))}
 	m.device = d
 	if err := d.load(m); err != nil {
 		d.close()
@@ -86,6 +90,8 @@ func (m *Model) onDevice(dev Device) error {
 
 func (d *deviceModel) load(m *Model) error {
 	var err error
+	checker, checked := d.dev.(Checker)
+	d.scatter = checked && checker.Scatter()
 	if d.code, err = d.dev.Load(m.prog.Code); err != nil {
 		return err
 	}
@@ -94,12 +100,19 @@ func (d *deviceModel) load(m *Model) error {
 		return err
 	}
 	defer q.Close()
-	for _, fn := range m.prog.Funcs {
+	for id, fn := range m.prog.Funcs {
 		for i := range fn.Body {
-			if g := fn.Body[i].Grid; fn.Body[i].Op == plan.Launch && d.kernels[g.Kernel] == nil {
+			g := fn.Body[i].Grid
+			if fn.Body[i].Op != plan.Launch {
+				continue
+			}
+			if d.kernels[g.Kernel] == nil {
 				if d.kernels[g.Kernel], err = d.code.Kernel(g.Kernel); err != nil {
 					return err
 				}
+			}
+			if slices.ContainsFunc(g.Args, func(a plan.Arg) bool { return a.Kind == plan.ArgFault }) {
+				d.faults, d.watched[id] = append(d.faults, [2]int{id, i}), true
 			}
 		}
 		for i := range fn.Slots {
@@ -115,6 +128,11 @@ func (d *deviceModel) load(m *Model) error {
 			d.free, d.consts[s.Index] = append(d.free, addr), addr
 			if len(b) > 0 {
 				if err := q.Upload(addr, b); err != nil {
+					return err
+				}
+			}
+			if checked {
+				if err := checker.Protect(addr); err != nil {
 					return err
 				}
 			}
@@ -140,48 +158,85 @@ type deviceSession struct {
 	queue Queue
 	arena uint64
 	size  int
-	own   []uint64 // of bindings whose buffers are scattered
+	fault uint64 // a word for each of the model's faults
+	words []byte // the same here
+	clean bool   // all of them are 0
 }
 
-// deviceArena gives the session at least size bytes on the device.
-func (s *Session) deviceArena(size int) (grown bool, err error) {
+// deviceArena gives the session at least size bytes on the device. Bindings are
+// dropped where that moves: they point into what there was.
+func (s *Session) deviceArena(size int) error {
 	d := s.m.device
+	if int64(size) > s.devLimit {
+		return &diag.Error{Kind: diag.Limit, Port: "memory for intermediate values on the device", Have: fmt.Sprintf("%d bytes", size), Want: fmt.Sprintf("at most %d (see MemoryLimit)", s.devLimit)}
+	}
+	var err error
 	if s.device.queue == nil {
 		if s.device.queue, err = d.dev.Queue(); err != nil {
-			return false, err
+			return err
 		}
 	}
+	if n := 4 * len(d.faults); n > 0 && s.device.fault == 0 {
+		if s.device.fault, err = d.dev.Alloc(n); err != nil {
+			return err
+		}
+		s.device.words = make([]byte, n)
+	}
 	if size <= s.device.size || d.scatter {
-		return false, nil
+		return nil
+	}
+	if err := s.dropBindings(); err != nil {
+		return err
+	}
+	if old := s.device.arena; old != 0 {
+		s.device.arena, s.device.size = 0, 0
+		if err := errors.Join(s.device.queue.Wait(context.Background()), d.dev.Free(old)); err != nil {
+			return err
+		}
 	}
 	addr, err := d.dev.Alloc(size)
-	if err != nil {
-		return false, err
+	if err == nil {
+		s.device.arena, s.device.size = addr, size
 	}
-	old := s.device.arena
-	s.device.arena, s.device.size = addr, size
-	if old == 0 {
-		return true, nil
-	}
-	if err := s.device.queue.Wait(context.Background()); err != nil {
-		return true, err
-	}
-	return true, d.dev.Free(old)
+	return err
 }
 
 func (s *Session) closeDevice() error {
 	if s.device.queue == nil {
 		return nil
 	}
-	err := errors.Join(s.device.queue.Wait(context.Background()), s.device.queue.Close())
-	if s.device.arena != 0 {
-		s.device.own = append(s.device.own, s.device.arena)
-	}
-	for _, a := range s.device.own {
-		err = errors.Join(err, s.m.device.dev.Free(a))
+	err := errors.Join(s.dropBindings(), s.device.queue.Wait(context.Background()), s.device.queue.Close())
+	for _, a := range []uint64{s.device.arena, s.device.fault} {
+		if a != 0 {
+			err = errors.Join(err, s.m.device.dev.Free(a))
+		}
 	}
 	s.device = deviceSession{}
 	return err
+}
+
+// beginFaults makes all words of faults 0, where they are not.
+func (s *Session) beginFaults() error {
+	if s.m.device == nil || s.device.clean || len(s.device.words) == 0 {
+		return nil
+	}
+	clear(s.device.words)
+	return s.device.queue.Upload(s.device.fault, s.device.words)
+}
+
+// checkFaults gives the first fault that a launch told of.
+func (s *Session) checkFaults() error {
+	s.device.clean = false
+	if err := s.device.queue.Download(s.ctx, s.device.words, s.device.fault); err != nil {
+		return err
+	}
+	for i, where := range s.m.device.faults {
+		if binary.LittleEndian.Uint32(s.device.words[4*i:]) != 0 {
+			return at(&s.m.prog.Funcs[where[0]].Body[where[1]], diag.New(diag.BadData, "an index is out of range"))
+		}
+	}
+	s.device.clean = true
+	return nil
 }
 
 // launch is a Launch instruction prepared; none of its tiles: grid[0] is 0.
@@ -194,20 +249,23 @@ type launch struct {
 // maxGrid is how many blocks there are at most on each axis, of any device.
 var maxGrid = [3]int64{math.MaxInt32, 65535, 65535}
 
-func (s *Session) prepareLaunch(fr *frame, in *plan.Instr, c *call) error {
+func (s *Session) prepareLaunch(fr *frame, i int) error {
+	in, c := &fr.fn.Body[i], &fr.calls[i]
 	g := in.Grid
 	l := &launch{kernel: s.m.device.kernels[g.Kernel]}
 	c.launch = l
-	for i := range 3 {
-		n, err := g.Count[i].Eval(s.env)
+	for axis := range 3 {
+		n, err := g.Count[axis].Eval(s.env)
 		if err != nil || n < 0 {
-			return &diag.Error{Kind: diag.Shape, Port: "grid", Have: g.Count[i].String(), Err: err}
+			return &diag.Error{Kind: diag.Shape, Port: "grid", Have: g.Count[axis].String(), Err: err}
 		}
-		n = (n + int64(g.Tile[i]) - 1) / int64(g.Tile[i])
-		if n > maxGrid[i] {
-			return &diag.Error{Kind: diag.Limit, Port: fmt.Sprintf("blocks on axis %d", i), Have: fmt.Sprint(n), Want: fmt.Sprintf("at most %d", maxGrid[i])}
+		if n > 0 {
+			n = (n-1)/int64(g.Tile[axis]) + 1
 		}
-		l.grid[i] = int(n)
+		if n > maxGrid[axis] {
+			return &diag.Error{Kind: diag.Limit, Port: fmt.Sprintf("blocks on axis %d", axis), Have: fmt.Sprint(n), Want: fmt.Sprintf("at most %d", maxGrid[axis])}
+		}
+		l.grid[axis] = int(n)
 	}
 	for _, a := range g.Args {
 		switch a.Kind {
@@ -215,6 +273,9 @@ func (s *Session) prepareLaunch(fr *frame, in *plan.Instr, c *call) error {
 			l.args = append(l.args, fr.addr[in.In[a.I]])
 		case plan.ArgOut:
 			l.args = append(l.args, fr.addr[in.Out[a.I]])
+		case plan.ArgFault:
+			word := slices.Index(s.m.device.faults, [2]int{fr.id, i})
+			l.args = append(l.args, s.device.fault+uint64(4*word))
 		default:
 			n, err := a.Dim.Eval(s.env)
 			if err != nil || n < 0 || n > math.MaxInt32 {
@@ -269,7 +330,7 @@ func (s *Session) addresses(b *binding, fr *frame) error {
 	fn := fr.fn
 	fr.addr = make([]uint64, len(fn.Slots))
 	if s.m.device.scatter {
-		if err := s.scatter(fr); err != nil {
+		if err := s.scatter(b, fr); err != nil {
 			return err
 		}
 	}
@@ -278,38 +339,49 @@ func (s *Session) addresses(b *binding, fr *frame) error {
 		if sl.Space != plan.Device {
 			continue
 		}
-		switch root := &fn.Slots[fn.Root(plan.SlotID(i))]; root.Kind {
-		case plan.Fixed:
-			fr.addr[i] = s.m.device.consts[root.Index]
-			if n, ok := tensor.Count(fr.place.Dims[i]); !ok || n != s.m.consts[root.Index].Tensor.Len() {
-				return diag.New(diag.Shape, "value %q: %v of the elements of %v", sl.Name, fr.place.Dims[i], shape.Format(root.Type.Dims))
+		n, ok := tensor.Count(fr.place.Dims[i])
+		if !ok || n > math.MaxInt32 {
+			return &diag.Error{Kind: diag.Limit, Node: fmt.Sprintf("value %q", sl.Name), Have: fmt.Sprint(fr.place.Dims[i]), Want: fmt.Sprintf("at most %d elements on a device", math.MaxInt32)}
+		}
+		root := fn.Root(plan.SlotID(i))
+		switch r := &fn.Slots[root]; {
+		case r.Kind == plan.Fixed:
+			fr.addr[i] = s.m.device.consts[r.Index]
+			if n != s.m.consts[r.Index].Tensor.Len() {
+				return diag.New(diag.Shape, "value %q: %v of the elements of %v", sl.Name, fr.place.Dims[i], shape.Format(r.Type.Dims))
 			}
+		case s.m.device.scatter:
+			fr.addr[i] = fr.addr[root]
 		default:
-			if s.m.device.scatter {
-				fr.addr[i] = fr.addr[fn.Root(plan.SlotID(i))]
-			} else {
-				fr.addr[i] = s.device.arena + uint64(fr.dbase+fr.place.Offset[i])
-			}
+			fr.addr[i] = s.device.arena + uint64(fr.dbase+fr.place.Offset[i])
 		}
 	}
 	return nil
 }
 
-// scatter gives every buffer memory of its own, which the session keeps to its
-// end.
-func (s *Session) scatter(fr *frame) error {
+// scatter gives every buffer memory of its own, which b keeps: as much as the
+// largest of its views has.
+func (s *Session) scatter(b *binding, fr *frame) error {
+	size := map[plan.SlotID]int{}
 	for i := range fr.fn.Slots {
 		sl := &fr.fn.Slots[i]
-		if sl.Space != plan.Device || sl.Kind != plan.Buf || sl.Alias != plan.None {
+		if sl.Space == plan.Device && sl.Kind == plan.Buf {
+			n, _ := tensor.Count(fr.place.Dims[i])
+			root := fr.fn.Root(plan.SlotID(i))
+			size[root] = max(1, size[root], sl.Type.DType.Bytes(n))
+		}
+	}
+	for i := range fr.fn.Slots {
+		n, ok := size[plan.SlotID(i)]
+		if !ok || fr.fn.Slots[i].Kind != plan.Buf {
 			continue
 		}
-		n, _ := tensor.Count(fr.place.Dims[i])
-		addr, err := s.m.device.dev.Alloc(max(1, sl.Type.DType.Bytes(n)))
+		addr, err := s.m.device.dev.Alloc(n)
 		if err != nil {
 			return err
 		}
 		fr.addr[i] = addr
-		s.device.own = append(s.device.own, addr)
+		b.own = append(b.own, addr)
 	}
 	return nil
 }

@@ -101,8 +101,8 @@ func (s *Session) put(fr *frame, sl plan.SlotID, v tensor.Value) {
 	fr.vals[sl] = v
 }
 
-// drop lets go of the values made while running that c was the last to read.
-func (s *Session) drop(fr *frame, c *call) {
+// bury lets go of the values made while running that c was the last to read.
+func (s *Session) bury(fr *frame, c *call) {
 	for _, m := range c.moving {
 		if fr.bytes != nil && fr.fn.Slots[m.slot].Kind == plan.Obj {
 			c.In[m.port] = tensor.Value{}

@@ -148,8 +148,12 @@ func loadConst(c *plan.Const) (tensor.Value, error) {
 func (m *Model) Program() *plan.Program { return m.prog }
 
 // KernelOf names the kernel that instruction i of function fn runs on this
-// host when every condition on extents holds, "" for instructions without one.
+// host when every condition on extents holds, or on the device; "" for
+// instructions without one.
 func (m *Model) KernelOf(fn, i int) string {
+	if in := &m.prog.Funcs[fn].Body[i]; in.Op == plan.Launch {
+		return in.Grid.Kernel
+	}
 	if a := m.alts[fn][i]; len(a) > 0 {
 		return a[0].ID
 	}

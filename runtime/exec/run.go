@@ -45,8 +45,16 @@ func (s *Session) enter(b *binding, fr *frame, params []tensor.Value) error {
 			return err
 		}
 		if s.prof != nil {
+			if s.m.device != nil && (fn.Body[i].Op == plan.Launch || fn.Body[i].Op == plan.Copy) {
+				if err := s.device.queue.Wait(s.ctx); err != nil {
+					return err
+				}
+			}
 			s.prof(fr.id, i, time.Since(t0))
 		}
+	}
+	if s.m.device != nil && s.m.device.watched[fr.id] {
+		return s.checkFaults()
 	}
 	return nil
 }
@@ -142,7 +150,7 @@ func (s *Session) step(b *binding, fr *frame, i int) error {
 		}
 	}
 	if c.dying != nil {
-		s.drop(fr, c)
+		s.bury(fr, c)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ type Session struct {
 	pool     *pool.Pool
 	threads  int
 	memLimit int64 // bytes
+	devLimit int64 // bytes on a device
 	held     int64 // bytes of what the run itself made
 	ctx      context.Context
 	arena    []byte
@@ -37,10 +39,14 @@ type Session struct {
 
 // NewSession makes a session of so many threads (at least 1). memLimit bounds
 // the bytes of intermediate values: 0 for the machine's memory or 16 GiB,
-// whichever is less, negative for no bound.
+// whichever is less, negative for no bound. A limit that is given holds for those
+// on a device too, which else has its own.
 func (m *Model) NewSession(threads int, memLimit int64) *Session {
-	s := &Session{m: m, threads: max(1, threads), memLimit: limitFor(memLimit),
+	s := &Session{m: m, threads: max(1, threads), memLimit: limitFor(memLimit), devLimit: math.MaxInt64,
 		symv: make([]int64, len(m.prog.Syms)), bound: make([]bool, len(m.prog.Syms))}
+	if memLimit > 0 {
+		s.devLimit = memLimit
+	}
 	if threads > 1 {
 		s.pool = pool.New(threads)
 	}
@@ -89,6 +95,9 @@ func (s *Session) Run(ctx context.Context, in, out []tensor.Value) (err error) {
 	}
 	b, err := s.binding()
 	if err != nil {
+		return err
+	}
+	if err := s.beginFaults(); err != nil {
 		return err
 	}
 	fr := b.frames[0]
@@ -184,8 +193,11 @@ func (s *Session) binding() (*binding, error) {
 	if len(s.bindings) > 0 {
 		s.forget(s.bindings[0])
 	}
-	if len(s.bindings) == keptBindings {
-		s.bindings = s.bindings[:keptBindings-1]
+	if last := len(s.bindings) - 1; last+1 == keptBindings {
+		err := s.drop(s.bindings[last])
+		if s.bindings = s.bindings[:last]; err != nil {
+			return nil, errors.Join(err, s.drop(b))
+		}
 	}
 	s.bindings = slices.Insert(s.bindings, 0, b)
 	return b, nil

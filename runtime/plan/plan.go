@@ -140,7 +140,8 @@ type Instr struct {
 }
 
 // Grid says what a Launch runs: on each axis as many blocks of Block threads as
-// tiles of Tile make up Count. Nothing is run where one of Count is 0.
+// tiles of Tile make up Count. Nothing is run where one of Count is 0. Kernels
+// number elements in 32 bits: a value on the device has less than 2^31.
 type Grid struct {
 	Kernel string // entry of the program's Code
 	Count  [3]shape.Dim
@@ -161,9 +162,10 @@ type ArgKind uint8
 
 // The kinds of parameters.
 const (
-	ArgIn  ArgKind = iota // .u64, the address of In[I]
-	ArgOut                // .u64, the address of Out[I]
-	ArgDim                // .u32, the value of Dim
+	ArgIn    ArgKind = iota // .u64, the address of In[I]
+	ArgOut                  // .u64, the address of Out[I]
+	ArgDim                  // .u32, the value of Dim
+	ArgFault                // .u64, the address of a word that counts what is wrong with the operands: indices out of range
 )
 
 // Alt is one kernel that can do a Call.

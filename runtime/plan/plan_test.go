@@ -129,7 +129,7 @@ func TestLayout(t *testing.T) {
 		f := &plan.Func{}
 		for range 1 + r.IntN(40) {
 			first := int32(r.IntN(50))
-			f.Slots = append(f.Slots, plan.Slot{Kind: plan.Buf, Alias: plan.None, First: first, Last: first + int32(r.IntN(12)),
+			f.Slots = append(f.Slots, plan.Slot{Kind: plan.Buf, Space: plan.Space(r.IntN(2)), Alias: plan.None, First: first, Last: first + int32(r.IntN(12)),
 				Type: tensor.T(dtype.F32, shape.Int(int64(r.IntN(300))), shape.Sym("N"))})
 		}
 		for i := range r.IntN(8) {
@@ -152,15 +152,19 @@ func TestLayout(t *testing.T) {
 		}
 		for i := range f.Slots {
 			a := at(i)
-			if a.off%tensor.Align != 0 || a.end > fr.Size {
-				t.Fatalf("slot %d at %d..%d of %d", i, a.off, a.end, fr.Size)
+			size := fr.Size
+			if f.Slots[i].Space == plan.Device {
+				size = fr.Device
+			}
+			if a.off%tensor.Align != 0 || a.end > size {
+				t.Fatalf("slot %d at %d..%d of %d", i, a.off, a.end, size)
 			}
 			if o := f.Slots[i].Alias; o != plan.None && fr.Offset[o] != a.off {
 				t.Fatalf("view %d at %d, its owner at %d", i, a.off, fr.Offset[o])
 			}
 			for j := range i {
 				b, s, o := at(j), &f.Slots[i], &f.Slots[j]
-				if f.Root(plan.SlotID(i)) != f.Root(plan.SlotID(j)) && s.First <= o.Last && o.First <= s.Last && a.off < b.end && b.off < a.end {
+				if f.Root(plan.SlotID(i)) != f.Root(plan.SlotID(j)) && s.Space == o.Space && s.First <= o.Last && o.First <= s.Last && a.off < b.end && b.off < a.end {
 					t.Fatalf("slots %d (%d..%d) and %d (%d..%d) share memory", i, a.off, a.end, j, b.off, b.end)
 				}
 			}
@@ -177,5 +181,116 @@ func TestLayoutTooLarge(t *testing.T) {
 				t.Errorf("%v of %d: %d bytes", d, n, fr.Size)
 			}
 		}
+	}
+}
+
+// launching is a program of one launch between two copies.
+func launching() *plan.Program {
+	n := shape.Sym("N")
+	row := tensor.T(dtype.F32, n)
+	return &plan.Program{Name: "d", Target: "cuda:sm_75", Code: []byte(".entry k(.param .u64 x, .param .u64 y, .param .u32 n)\n{}\n"),
+		Syms:   []plan.Sym{{Name: "N", Hi: math.MaxInt64, Entry: true}},
+		Consts: []plan.Const{{Name: "c", DType: dtype.F32, Dims: []int{1}, Data: func() ([]byte, error) { return make([]byte, 4), nil }}},
+		Funcs: []*plan.Func{{Name: "main", Params: []plan.SlotID{0}, Results: []plan.SlotID{4}, Names: []string{"x", "y"}, Writes: []int{-1},
+			Slots: []plan.Slot{
+				{Kind: plan.Input, Type: row, Name: "x", Alias: plan.None, First: -1, Last: 0},
+				{Kind: plan.Buf, Space: plan.Device, Type: row, Name: "x", Alias: plan.None, First: 0, Last: 1},
+				{Kind: plan.Fixed, Space: plan.Device, Type: tensor.T(dtype.F32, shape.Int(1)), Name: "c", Alias: plan.None, First: -1, Last: 1},
+				{Kind: plan.Buf, Space: plan.Device, Type: row, Name: "y", Alias: 1, First: 1, Last: 2},
+				{Kind: plan.Buf, Type: row, Name: "y", Alias: plan.None, First: 2, Last: 3},
+			},
+			Body: []plan.Instr{
+				{Op: plan.Copy, In: []plan.SlotID{0}, Out: []plan.SlotID{1}},
+				{Op: plan.Launch, Name: "neg", In: []plan.SlotID{1, 2}, Out: []plan.SlotID{3}, Source: []string{"n"}, Grid: &plan.Grid{Kernel: "k",
+					Count: [3]shape.Dim{n.Mul(shape.Int(3)), n, shape.Int(1)}, Tile: [3]int{64, 1, 1}, Block: [3]int{64, 1, 1},
+					Args: []plan.Arg{{Kind: plan.ArgIn}, {Kind: plan.ArgOut}, {Kind: plan.ArgDim, Dim: n}}}},
+				{Op: plan.Copy, In: []plan.SlotID{3}, Out: []plan.SlotID{4}},
+			}}}}
+}
+
+func TestVerifyLaunch(t *testing.T) {
+	if err := plan.Verify(launching()); err != nil {
+		t.Fatal(err)
+	}
+	grid := func(p *plan.Program) *plan.Grid { return p.Funcs[0].Body[1].Grid }
+	for _, c := range []struct {
+		want  string
+		spoil func(p *plan.Program)
+	}{
+		{"no code for one", func(p *plan.Program) { p.Code = nil }},
+		{"malformed launch", func(p *plan.Program) { p.Funcs[0].Body[1].Grid = nil }},
+		{"blocks of", func(p *plan.Program) { grid(p).Tile[1] = 0 }},
+		{"blocks of", func(p *plan.Program) { grid(p).Block[0] = -1 }},
+		{"blocks of", func(p *plan.Program) { grid(p).Block = [3]int{64, 32, 1} }},
+		{"blocks of", func(p *plan.Program) { grid(p).Block = [3]int{1, 1, 65} }},
+		{"is not on the device", func(p *plan.Program) { p.Funcs[0].Body[1].In[0] = 0 }},
+		{"is on the device", func(p *plan.Program) { p.Funcs[0].Body[1].Op = plan.Call }},
+		{"operand 2", func(p *plan.Program) { grid(p).Args[0].I = 2 }},
+		{"operand 0", func(p *plan.Program) { p.Funcs[0].Body[1].In[0] = plan.None }},
+		{"of kind 9", func(p *plan.Program) { grid(p).Args[0].Kind = 9 }},
+		{"another space", func(p *plan.Program) { p.Funcs[0].Slots[3].Space = plan.Host }},
+		{"on a device", func(p *plan.Program) { p.Funcs[0].Slots[1].Type.DType = dtype.I4 }},
+		{"space 1", func(p *plan.Program) { p.Funcs[0].Slots[0].Space = plan.Device }},
+		{"space 2", func(p *plan.Program) { p.Funcs[0].Slots[1].Space = 2 }},
+		{"copies", func(p *plan.Program) { p.Funcs[0].Slots[4].Kind = plan.Obj }},
+		{"no kernel l of 3", func(p *plan.Program) { grid(p).Kernel = "l" }},
+		{"no kernel k of 2", func(p *plan.Program) { grid(p).Args = grid(p).Args[:2] }},
+		{"parameter 2 of kernel k has 4 bytes", func(p *plan.Program) { grid(p).Args[2].Kind = plan.ArgFault }},
+		{"parameter 1 of kernel k has 8 bytes", func(p *plan.Program) { grid(p).Args[1].Kind = plan.ArgDim }},
+	} {
+		p := launching()
+		c.spoil(p)
+		if err := plan.Verify(p); err == nil || !strings.Contains(err.Error(), c.want) || diag.KindOf(err) != diag.BadModel {
+			t.Errorf("%v, want a BadModel that says %q", err, c.want)
+		}
+	}
+	const good = ".entry k(.param .u64 x, .param .u64 y, .param .u32 n)\n{}\n"
+	for _, code := range []string{
+		".entry k(.param .u64 x, .param .u64 y, .param .u32 n, .param .u64 z)",
+		".entry k(.param .u64 x, .param .u64 y, .param .align 8 .b8 n[4096])",
+		".entry k(.param .u64 x, .param .u64 y, .param .u32 n[2])",
+		".entry k(.param .u64 x, .param .u64 y, .param .u32",
+		".entry k(.param .u64 x .param .u64 y)",
+		".entry k",
+		".entry",
+		good + good,
+		good + ".visible.entry k()",
+		"// " + good[:len(good)-4],
+		"/* " + good,
+		"/*/ " + good + "*/",
+		"/**/ //*/\n/*" + good + "/**/",
+		"#define k j\n" + good,
+		".pragma \"/*\"; " + good,
+		"\x00" + good,
+		"//\r" + good,
+	} {
+		p := launching()
+		p.Code = []byte(code)
+		if err := plan.Verify(p); diag.KindOf(err) != diag.BadModel {
+			t.Errorf("%q: %v", code, err)
+		}
+	}
+	p := launching()
+	p.Code = []byte("/* .entry k(.param .f64 x) */.visible .entry k ( // .param\n.param\t.b64 /*,*/x,.param .s64 y , .param.s32 n){}.entry l(){}.entry m{}")
+	if err := plan.Verify(p); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFormatLaunch(t *testing.T) {
+	const want = `program "d" target "cuda:sm_75"
+sym N 0..* entry
+const %k0 f32[1] "c"
+func f0 "main" (%p0) -> (%b4)
+	input %p0 f32[N] "x"
+	buf %b1 f32[N] live 0..1 device "x"
+	buf %b3 f32[N] live 1..2 device in %b1 "y"
+	buf %b4 f32[N] live 2..3 "y"
+	copy %p0 -> %b1
+	launch neg (%b1, %k0) -> %b3 {kernel=k, grid=ceil((3*N)/64) x N, block=64x1} !"n"
+	copy %b3 -> %b4
+`
+	if got, _, _ := strings.Cut(plan.Format(launching()), "code "); got != want {
+		t.Errorf("have\n%swant\n%s", got, want)
 	}
 }

@@ -142,7 +142,7 @@ func (f *Func) instr(b *strings.Builder, in *Instr) {
 
 // launch prints what runs on a device:
 //
-//	launch conv.f32 (%b0, %k1) -> %b2 {kernel=conv_0, grid=ceil(64/64) x ceil(N*196/64), block=16x16} !"conv1"
+//	launch conv.f32 (%b0, %k1) -> %b2 {kernel=conv_0, grid=N x ceil((N*196)/64), block=16x16} !"conv1"
 func (f *Func) launch(b *strings.Builder, in *Instr) {
 	fmt.Fprintf(b, "\tlaunch %s (%s) -> %s {kernel=%s, grid=", in.Name, f.list(in.In), f.list(in.Out), in.Grid.Kernel)
 	axes := 3
@@ -153,7 +153,11 @@ func (f *Func) launch(b *strings.Builder, in *Instr) {
 		if i > 0 {
 			b.WriteString(" x ")
 		}
-		fmt.Fprintf(b, "ceil((%v)/%d)", in.Grid.Count[i], in.Grid.Tile[i])
+		if in.Grid.Tile[i] == 1 {
+			fmt.Fprint(b, in.Grid.Count[i])
+			continue
+		}
+		fmt.Fprintf(b, "ceil(%v/%d)", in.Grid.Count[i], in.Grid.Tile[i])
 	}
 	fmt.Fprintf(b, ", block=%d", in.Grid.Block[0])
 	for i := 1; i < axes; i++ {

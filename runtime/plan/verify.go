@@ -12,9 +12,10 @@ import (
 // Verify checks what a runtime trusts, whoever wrote p: every index lies
 // inside what it points to, aliases end at a slot with memory of its own that
 // may be written where it is written, live ranges cover reads, bodies form a
-// tree, types are whole. Extents and element types of calls are the kernels'
-// to check, when they are prepared. Error: kind BadModel, naming the function
-// and instruction.
+// tree, types are whole, launches give the parameters that their kernels take.
+// Extents and element types of calls are the kernels' to check, when they are
+// prepared; what kernels on a device do with addresses nobody can check. Error:
+// kind BadModel, naming the function and instruction.
 func Verify(p *Program) error {
 	if len(p.Funcs) == 0 {
 		return diag.New(diag.BadModel, "program has no function")
@@ -24,9 +25,13 @@ func Verify(p *Program) error {
 			return diag.New(diag.BadModel, "%v", err)
 		}
 	}
+	kernels, err := entries(p.Code)
+	if err != nil {
+		return diag.New(diag.BadModel, "%v", err)
+	}
 	owned := make([]bool, len(p.Funcs)) // by an instruction
 	for id, f := range p.Funcs {
-		v := verifier{p: p, f: f, id: id, owned: owned}
+		v := verifier{p: p, f: f, id: id, owned: owned, kernels: kernels}
 		if err := v.function(); err != nil {
 			return diag.New(diag.BadModel, "function %d (%s): %v", id, f.Name, err)
 		}
@@ -83,10 +88,11 @@ func verifyStates(p *Program) error {
 }
 
 type verifier struct {
-	p     *Program
-	f     *Func
-	id    int
-	owned []bool
+	p       *Program
+	f       *Func
+	id      int
+	owned   []bool
+	kernels map[string][]int
 }
 
 func (v *verifier) function() error {
@@ -318,8 +324,9 @@ func (v *verifier) opcode(in *Instr) error {
 	return nil
 }
 
-// maxBlock is how many threads a block of any device has at most.
-const maxBlock = 1024
+// maxBlock is how many threads a block of any device has at most, maxBlockZ how
+// many along its last axis.
+const maxBlock, maxBlockZ = 1024, 64
 
 // launch checks the grid and that every operand is on the device.
 func (v *verifier) launch(in *Instr) error {
@@ -334,21 +341,28 @@ func (v *verifier) launch(in *Instr) error {
 		}
 		threads *= g.Block[i]
 	}
-	if threads > maxBlock {
-		return fmt.Errorf("blocks of %v threads, want at most %d", g.Block, maxBlock)
+	if threads > maxBlock || g.Block[2] > maxBlockZ {
+		return fmt.Errorf("blocks of %v threads, want at most %d, %d along the last axis", g.Block, maxBlock, maxBlockZ)
 	}
 	for _, s := range append(in.In[:len(in.In):len(in.In)], in.Out...) {
 		if s != None && v.f.Slots[s].Space != Device {
 			return fmt.Errorf("slot %d is not on the device", s)
 		}
 	}
+	sizes, ok := v.kernels[g.Kernel]
+	if !ok || len(sizes) != len(g.Args) {
+		return fmt.Errorf("the code has no kernel %s of %d parameters", g.Kernel, len(g.Args))
+	}
 	for i, a := range g.Args {
+		if number := a.Kind == ArgDim; number != (sizes[i] == 4) {
+			return fmt.Errorf("parameter %d of kernel %s has %d bytes", i, g.Kernel, sizes[i])
+		}
 		list := in.In
 		switch a.Kind {
 		case ArgIn:
 		case ArgOut:
 			list = in.Out
-		case ArgDim:
+		case ArgDim, ArgFault:
 			continue
 		default:
 			return fmt.Errorf("parameter %d of kind %d", i, a.Kind)

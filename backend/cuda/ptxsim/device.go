@@ -2,6 +2,7 @@ package ptxsim
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/runtime/exec"
@@ -12,16 +13,33 @@ import (
 type Device struct {
 	mem    *Memory
 	checks Checks
+	packed bool
 }
 
-var _ exec.Device = (*Device)(nil)
+var (
+	_ exec.Device  = (*Device)(nil)
+	_ exec.Checker = (*Device)(nil)
+)
 
-// NewDevice is a device that looks for what c says.
-func NewDevice(c Checks) *Device { return &Device{NewMemory(), c} }
+// maxDevice is how much memory a Device has.
+const maxDevice = 4 << 30
 
-// Scatter implements exec.Scatterer: buffers do not share memory, so that going
-// beyond one is found.
-func (d *Device) Scatter() bool { return true }
+// NewDevice is a device that looks for what c says. Buffers do not share memory,
+// so that going beyond one is found.
+func NewDevice(c Checks) *Device { return &Device{NewMemory(), c, false} }
+
+// NewPackedDevice is NewDevice where buffers share memory as on a GPU, so that
+// one which is written while another is still needed is found, by results.
+func NewPackedDevice(c Checks) *Device { return &Device{NewMemory(), c, true} }
+
+// Held is how many bytes are allocated.
+func (d *Device) Held() int64 { return d.mem.Held() }
+
+// Scatter implements exec.Checker.
+func (d *Device) Scatter() bool { return !d.packed }
+
+// Protect implements exec.Checker.
+func (d *Device) Protect(addr uint64) error { return d.mem.Protect(addr) }
 
 // Load implements exec.Device.
 func (d *Device) Load(code []byte) (exec.Code, error) {
@@ -51,8 +69,13 @@ func (c loaded) Kernel(name string) (exec.Kernel, error) {
 
 func (c loaded) Close() error { return nil }
 
-// Alloc implements exec.Device.
-func (d *Device) Alloc(n int) (uint64, error) { return d.mem.AllocUninit(n), nil }
+// Alloc implements exec.Device. Error: Limit.
+func (d *Device) Alloc(n int) (uint64, error) {
+	if held := d.mem.Held(); int64(n) > maxDevice-held {
+		return 0, &diag.Error{Kind: diag.Limit, Port: "memory of ptxsim", Have: fmt.Sprintf("%d bytes in use and %d more", held, n), Want: fmt.Sprintf("at most %d", int64(maxDevice))}
+	}
+	return d.mem.AllocUninit(n), nil
+}
 
 // Free implements exec.Device.
 func (d *Device) Free(addr uint64) error { return d.mem.Free(addr) }

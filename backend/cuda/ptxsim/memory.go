@@ -20,6 +20,7 @@ const (
 type Memory struct {
 	mu    sync.Mutex
 	list  []*allocation // by address
+	held  int64         // bytes of all
 	next  uint64
 	pages []*[pageCells]cell // shadow pages for reuse
 }
@@ -50,6 +51,7 @@ func (m *Memory) add(data []byte, init []uint8) uint64 {
 	defer m.mu.Unlock()
 	a := &allocation{base: m.next, data: data, init: init}
 	m.list = append(m.list, a)
+	m.held += int64(len(data))
 	m.next += (uint64(len(data)) + memGap + memAlign - 1) &^ (memAlign - 1)
 	return a.base
 }
@@ -69,8 +71,16 @@ func (m *Memory) Free(addr uint64) error {
 	if !ok {
 		return diag.New(diag.Usage, "no allocation begins at 0x%x", addr)
 	}
+	m.held -= int64(len(m.list[i].data))
 	m.list = slices.Delete(m.list, i, i+1)
 	return nil
+}
+
+// Held is how many bytes all allocations have.
+func (m *Memory) Held() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held
 }
 
 // Protect marks the allocation at addr, its very beginning, as read-only for

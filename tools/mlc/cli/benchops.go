@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/mlc-go/mlc/runtime/plan"
 )
 
 // opTime is what one instruction took, on average.
@@ -33,14 +36,18 @@ func (x *benchSubject) profile(ctx context.Context) error {
 		}
 	}
 	for k, d := range took {
-		if kernels[k[0]][k[1]] == "" {
+		in := &prog.Funcs[k[0]].Body[k[1]]
+		node, kernel := "", kernels[k[0]][k[1]]
+		if in.Op == plan.Copy {
+			kernel = "copy"
+		}
+		if kernel == "" {
 			continue
 		}
-		node := ""
-		if s := prog.Funcs[k[0]].Body[k[1]].Source; len(s) > 0 {
-			node = s[0]
+		if len(in.Source) > 0 {
+			node = in.Source[0]
 		}
-		x.Ops = append(x.Ops, opTime{node, kernels[k[0]][k[1]], ms(d) / float64(n), float64(d) / float64(total)})
+		x.Ops = append(x.Ops, opTime{node, kernel, ms(d) / float64(n), float64(d) / float64(total)})
 	}
 	slices.SortFunc(x.Ops, func(a, b opTime) int {
 		switch {
@@ -53,7 +60,7 @@ func (x *benchSubject) profile(ctx context.Context) error {
 		case a.Node > b.Node:
 			return 1
 		}
-		return 0
+		return strings.Compare(a.Kernel, b.Kernel)
 	})
 	return nil
 }

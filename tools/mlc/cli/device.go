@@ -45,6 +45,16 @@ func onEngine(engine, t string, given bool) (string, error) {
 	return t, err
 }
 
+// runsOn refuses an artifact that was compiled for a CPU where an engine is asked
+// for that would not be used.
+func runsOn(engine, path, compiled string) error {
+	t, err := onEngine(engine, compiled, true)
+	if err != nil {
+		return usage("--engine=%s: %s is compiled for %s, want one of --target=cuda", engine, path, t)
+	}
+	return nil
+}
+
 // open are the options of loading an artifact.
 func (a *app) open() []runtime.Option {
 	d := a.device

@@ -230,7 +230,11 @@ func (a *app) printInspection(x *inspection, kernels bool) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "\nop\tkernel\tcalls\tMACs\tfast\telse")
 	for _, k := range x.Kernels {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%v\t%s\n", k.Op, k.Kernel, k.Calls, countText(k.MACs), k.Fast, strings.Join(k.Alts, " "))
+		fast := fmt.Sprint(k.Fast)
+		if k.Device {
+			fast = "device"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", k.Op, k.Kernel, k.Calls, countText(k.MACs), fast, strings.Join(k.Alts, " "))
 	}
 	t.Flush()
 }

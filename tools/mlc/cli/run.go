@@ -87,6 +87,9 @@ func (a *app) run() *cobra.Command {
 			return err
 		}
 		defer m.Close()
+		if err := runsOn(engine, model, m.Artifact().Program.Target); err != nil {
+			return err
+		}
 		if len(pictures) > 0 {
 			return a.runPictures(c.Context(), m, pictures, pictureFlags{o.Task, top, threads, saved})
 		}
