@@ -40,7 +40,7 @@ func (e *executor) Compile(ctx context.Context, m *ir.Module) (ir.Exec, error) {
 	}
 	x, err := exec.NewOn(a.program, o.Kernels, e.feats(), o.Device)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.Close())
 	}
 	main := a.program.Main()
 	return &session{a: a, x: x, s: x.NewSession(e.threads, 0), in: make([]tensor.Value, len(main.Params)),
