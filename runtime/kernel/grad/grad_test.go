@@ -187,6 +187,10 @@ func TestNorm(t *testing.T) {
 		in := []tensor.Value{x, v(20), v(21), v(22), v(23)}
 		close := tensor.Custom(1e-4, 1e-4)
 		fwd = append(fwd, kerneltest.Case{Name: fmt.Sprint(d), In: in, Attrs: a, Tol: close, Want: kerneltest.Eval(t, ref.BatchNormalization, a, 3, in...)})
+		scale := v(20)
+		scale.Tensor.SetFloat(0, math.Inf(1)) // no NaN by what rounding took off the mean
+		in = []tensor.Value{x, scale, v(21), v(22), v(23)}
+		fwd = append(fwd, kerneltest.Case{Name: fmt.Sprint(d, " infinite scale"), In: in, Attrs: a, Tol: close, Want: kerneltest.Eval(t, ref.BatchNormalization, a, 3, in...)})
 		in = []tensor.Value{dy, x, v(20)}
 		back = append(back, kerneltest.Case{Name: fmt.Sprint(d), In: in, Attrs: a, Tol: close, Want: kerneltest.Eval(t, ref.BatchNormGrad, a, 3, in...)})
 	}

@@ -186,7 +186,10 @@ func (s *norm) forward(k int, t, _ []float32) {
 		}
 	}
 	f := float64(floats(&c.In[1])[k]) / math.Sqrt(variance+float64(c.Attrs.Float("epsilon")))
-	shift := float32(float64(floats(&c.In[2])[k]) + float64((float64(float32(mean))-mean)*f))
+	shift := floats(&c.In[2])[k]
+	if !math.IsInf(f, 0) { // what rounding took off the mean, which infinity would make NaN
+		shift = float32(float64(floats(&c.In[2])[k]) + float64((float64(float32(mean))-mean)*f))
+	}
 	for b := (block{}); s.next(&b); {
 		d := s.read(t, x, k, &b)
 		s.f.AddS(d, d, float32(-mean))

@@ -43,9 +43,11 @@ func preparePool(c *kernel.Call, ins int) (any, error) {
 	}
 	x, y := &c.Out[0].Tensor, &c.In[0].Tensor
 	r := x.Rank() - 2
-	if r < 1 || r > 2 || y.Rank() != r+2 || x.DType() != dtype.F32 || y.DType() != dtype.F32 ||
-		len(c.In) > 1 && (c.In[1].Tensor.DType() != dtype.F32 || c.In[1].Tensor.Len() != x.Len()) || x.Dim(0) != y.Dim(0) || x.Dim(1) != y.Dim(1) {
+	if r < 1 || r > 2 || y.Rank() != r+2 || x.DType() != dtype.F32 || y.DType() != dtype.F32 || len(c.In) > 1 && c.In[1].Tensor.DType() != dtype.F32 {
 		return nil, diag.New(diag.Internal, "gradient of a pool of %v to %v", x.Type(), y.Type())
+	}
+	if x.Dim(0) != y.Dim(0) || x.Dim(1) != y.Dim(1) || len(c.In) > 1 && c.In[1].Tensor.Len() != x.Len() {
+		return nil, &diag.Error{Kind: diag.Shape, Port: "dY of a pool", Have: y.Type().String(), Want: "the batch and channels of " + x.Type().String()}
 	}
 	s := &pools{planes: x.Dim(0) * x.Dim(1), padded: c.Attrs.Bool("count_include_pad")}
 	s.ax[0] = axis{kernel.Window{In: 1, K: 1, Stride: 1, Dil: 1}, 1}
