@@ -17,7 +17,6 @@ import (
 
 	mlc "github.com/mlc-go/mlc"
 
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
 	"github.com/mlc-go/mlc/ir/diag"
@@ -26,6 +25,7 @@ import (
 	"github.com/mlc-go/mlc/passes/pass"
 	"github.com/mlc-go/mlc/passes/rewrite"
 	"github.com/mlc-go/mlc/runtime/kernel"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 const digits = "testdata/models/digits.onnx"

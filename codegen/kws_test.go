@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/tools/corpus"
 )
 
 // TestKeywordAccuracy: the float keyword-spotting net scores what onnxruntime

@@ -15,12 +15,12 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
-	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/passes/quant"
 	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/tools/corpus"
 )
 
 // keywords are the labelled samples of the keyword-spotting set.

@@ -12,8 +12,6 @@ import (
 	"testing/fstest"
 
 	"github.com/mlc-go/mlc/frontend/onnx"
-	"github.com/mlc-go/mlc/internal/corpus"
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/eval"
@@ -22,6 +20,8 @@ import (
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/passes/rewrite"
+	"github.com/mlc-go/mlc/tools/corpus"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // digest is a hash of the text, constants included.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
-	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
@@ -21,6 +20,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
 	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
+	"github.com/mlc-go/mlc/tools/corpus"
 )
 
 var ctx = context.Background()

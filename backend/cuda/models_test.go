@@ -9,11 +9,11 @@ import (
 	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
-	"github.com/mlc-go/mlc/internal/corpus"
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/plan"
+	"github.com/mlc-go/mlc/tools/corpus"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // onDevice builds for CUDA and runs in ptxsim, every check on.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/ptx/ptxtest"
-	"github.com/mlc-go/mlc/internal/corpus"
-	"github.com/mlc-go/mlc/internal/need"
+	"github.com/mlc-go/mlc/tools/corpus"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 var update = flag.Bool("update", false, "rewrite the table of registers in docs/cuda.md")

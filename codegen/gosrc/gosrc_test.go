@@ -16,12 +16,12 @@ import (
 
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/gosrc"
-	"github.com/mlc-go/mlc/internal/corpus"
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/passes/bindshape"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
 	"github.com/mlc-go/mlc/runtime/plan"
+	"github.com/mlc-go/mlc/tools/corpus"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // built is a model compiled and recorded.

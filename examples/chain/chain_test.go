@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/frontend/data"
-	"github.com/mlc-go/mlc/internal/need"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // writeIDX writes n pictures of 28 x 28 whose class is where they are bright, and

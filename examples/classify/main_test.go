@@ -15,8 +15,8 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc"
-	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/runtime/task"
+	"github.com/mlc-go/mlc/tools/corpus"
 )
 
 var update = flag.Bool("update", false, "draw testdata/seven.png")

@@ -11,12 +11,12 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc"
-	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/build"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/shape"
 	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/tools/corpus"
 )
 
 // wav is a recording of samples.

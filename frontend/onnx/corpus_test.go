@@ -16,8 +16,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // shared opens an archive of the shared folder as a file system. (Not

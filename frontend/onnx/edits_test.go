@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -21,6 +20,7 @@ import (
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/ir/verify"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // edit changes something about a model that a file could say: a person's

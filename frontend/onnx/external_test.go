@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/mlc-go/mlc/internal/need"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 func TestExternalData(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // milestoneModels are the models of the corpus that import, and what their

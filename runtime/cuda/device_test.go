@@ -16,9 +16,9 @@ import (
 
 	"github.com/ebitengine/purego"
 
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/diag"
 	rt "github.com/mlc-go/mlc/runtime/exec"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // fake is testdata/fake.c, built and loaded: a driver that does what it is told.

@@ -14,9 +14,9 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/runtime/serve"
 	"github.com/mlc-go/mlc/runtime/task"
+	"github.com/mlc-go/mlc/tools/corpus"
 )
 
 // fixture is a file of shared/data/serving.tar.zst.

@@ -19,9 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/runtime/serve"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // lamp scores its one pixel, plus k.

@@ -20,10 +20,10 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/internal/corpus"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/runtime"
 	"github.com/mlc-go/mlc/runtime/task"
+	"github.com/mlc-go/mlc/tools/corpus"
 )
 
 var update = flag.Bool("update", false, "draw testdata/tasks/faces.png anew")

@@ -20,11 +20,11 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/mlc-go/mlc/codegen"
-	"github.com/mlc-go/mlc/internal/corpus"
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/tools/corpus"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 var ctx = context.Background()

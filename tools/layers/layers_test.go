@@ -208,10 +208,10 @@ func TestCommandDeps(t *testing.T) {
 	}
 }
 
-// Tests that lack something say so through internal/need, where what lacks is
+// Tests that lack something say so through tools/need, where what lacks is
 // named and continuous integration fails; kerneltest.Need adds what CPUs have.
 func TestSkipsNameWhatLacks(t *testing.T) {
-	may := []string{"internal/need/need.go", "internal/need/need_test.go", "runtime/kernel/kerneltest/need.go"}
+	may := []string{"tools/need/need.go", "tools/need/need_test.go", "runtime/kernel/kerneltest/need.go"}
 	call := regexp.MustCompile(`\b[a-z]{1,2}\.(Skip|Skipf|SkipNow)\(|\.Getenv\("(CI|MLC_SHARED)"\)`)
 	base, seen := root(t), 0
 	err := filepath.WalkDir(base, func(p string, d fs.DirEntry, err error) error {
@@ -232,7 +232,7 @@ func TestSkipsNameWhatLacks(t *testing.T) {
 		if found := call.FindAll(b, -1); slices.Contains(may, rel) {
 			seen += len(found)
 		} else if len(found) > 0 {
-			t.Errorf("%s: %s: want a function of internal/need", rel, found[0])
+			t.Errorf("%s: %s: want a function of tools/need", rel, found[0])
 		}
 		return nil
 	})

@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mlc-go/mlc/internal/corpus"
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/tensor"
+	"github.com/mlc-go/mlc/tools/corpus"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // mostMNIST is what the program of the MNIST net may take.

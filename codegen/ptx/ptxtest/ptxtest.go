@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mlc-go/mlc/internal/need"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // Usage is the help of the flag -ptxas, which each test that assembles has.

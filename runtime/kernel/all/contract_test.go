@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mlc-go/mlc/internal/need"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // contracting are packages whose float arithmetic decides bits of results or

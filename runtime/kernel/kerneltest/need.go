@@ -4,8 +4,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/runtime/cpu"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // Need ends a test of kernels that execute features f where Has says that they

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mlc-go/mlc/internal/corpus"
+	"github.com/mlc-go/mlc/tools/corpus"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
 )
 

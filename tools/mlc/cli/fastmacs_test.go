@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen/conform"
-	"github.com/mlc-go/mlc/internal/corpus"
+	"github.com/mlc-go/mlc/tools/corpus"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
 )
 

@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/passes/pass"
 	"github.com/mlc-go/mlc/passes/rewrite"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // mlcCmd is the command as a process of its own: this test binary under

@@ -21,10 +21,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mlc-go/mlc/frontend/onnx/onnxpb"
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 var update = flag.Bool("update", false, "rewrite cmp files of scripts and docs/cli.md")

@@ -16,10 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mlc-go/mlc/internal/need"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/tools/mlc/cli"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // spiral writes two classes of points as a CSV of n rows.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mlc-go/mlc/internal/need"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // The commands of docs/training.md run as they stand there, on small data of

@@ -1,5 +1,5 @@
 // Package corpus finds real models with recorded outputs for tests. They are
-// no part of the repository: see internal/need. Nothing but tests may import
+// no part of the repository: see tools/need. Nothing but tests may import
 // it.
 //
 //	c := corpus.Cases(t, "mnist-cntk-8")["mnist-cntk-8"]
@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/codegen/conform"
-	"github.com/mlc-go/mlc/internal/need"
+	"github.com/mlc-go/mlc/tools/need"
 )
 
 // Archives are the archives of real models. A test without them ends.
