@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -60,6 +61,28 @@ func BenchmarkOverhead(b *testing.B) {
 		}
 		data = strconv.AppendFloat(data, x.Float(i), 'g', -1, 32)
 	}
+	// The floor: net/http alone around the same run, no protocol.
+	b.Run("bare", func(b *testing.B) {
+		own, err := m.NewSession()
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer own.Close()
+		if err := own.Bind("image", x); err != nil {
+			b.Fatal(err)
+		}
+		bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				b.Error(err)
+			}
+			if err := own.Run(r.Context()); err != nil {
+				b.Error(err)
+			}
+			w.Write(make([]byte, 40)) // of ten classes
+		}))
+		defer bare.Close()
+		overhead(b, s, bare.URL, "infer", x.Bytes(), 0)
+	})
 	b.Run("binary", func(b *testing.B) { overhead(b, s, h.URL, "infer", append([]byte(head), x.Bytes()...), len(head)) })
 	b.Run("picture", func(b *testing.B) {
 		p := image.NewGray(image.Rect(0, 0, 28, 28))
