@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +30,64 @@ import (
 // BenchmarkOverhead measures, by turns, a run in this process and the same run
 // as a request over a kept connection of the loopback, answer read. It reports
 // the medians in µs and their difference, of which a picture's decoding is part.
+//
+// In this process first; then process/..., with the servers in one of their own,
+// as mlc serve is. There the kernel hands each request and each answer from one
+// process to the other, which on a virtual machine whose CPUs have halted costs
+// more than all that a server does: tcp and bare tell how much.
 func BenchmarkOverhead(b *testing.B) {
+	f := newBenchServers(b)
+	f.sub(b, "", f.urls)
+
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), benchChild+"=1")
+	c.Stderr = os.Stderr
+	in, err := c.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer c.Wait()
+	defer in.Close()
+	var urls map[string]string
+	if err := json.NewDecoder(out).Decode(&urls); err != nil {
+		b.Fatal(err)
+	}
+	f.sub(b, "process/", urls)
+}
+
+// benchChild in the environment makes this test binary the process of servers.
+const benchChild = "MLC_TEST_SERVE_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(benchChild) == "" {
+		os.Exit(m.Run())
+	}
+	// Servers need a testing.TB to end with; a benchmark gives one without flags.
+	testing.Init()
+	testing.Benchmark(func(b *testing.B) {
+		if err := json.NewEncoder(os.Stdout).Encode(newBenchServers(b).urls); err != nil {
+			b.Fatal(err)
+		}
+		io.Copy(io.Discard, os.Stdin) // until the parent is gone
+		os.Exit(0)                    // not another round with a larger b.N
+	})
+}
+
+// benchServers answer for one net in four ways, each a floor of the next.
+type benchServers struct {
+	s    *runtime.Session
+	x    tensor.Tensor
+	urls map[string]string
+}
+
+func newBenchServers(b *testing.B) *benchServers {
 	model, err := os.ReadFile("../../testdata/models/digits.onnx")
 	if err != nil {
 		b.Fatal(err)
@@ -38,53 +97,101 @@ func BenchmarkOverhead(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer m.Close()
-	s, err := m.NewSession()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
+	b.Cleanup(func() { m.Close() })
 	x, err := tensor.Random(dtype.F32, 1, 1, 1, 28, 28)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := s.Bind("image", x); err != nil {
-		b.Fatal(err)
-	}
-	_, h := server(b, serve.Options{}, map[string][]byte{"m": art})
-
-	head := `{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,28,28],"parameters":{"binary_data_size":3136}}],"parameters":{"binary_data_output":true}}`
-	data := []byte{}
-	for i := range x.Len() {
-		if i > 0 {
-			data = append(data, ',')
-		}
-		data = strconv.AppendFloat(data, x.Float(i), 'g', -1, 32)
-	}
-	// The floor: net/http alone around the same run, no protocol.
-	b.Run("bare", func(b *testing.B) {
-		own, err := m.NewSession()
+	session := func() *runtime.Session {
+		s, err := m.NewSession()
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer own.Close()
-		if err := own.Bind("image", x); err != nil {
+		b.Cleanup(func() { s.Close() })
+		if err := s.Bind("image", x); err != nil {
 			b.Fatal(err)
 		}
-		bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, err := io.Copy(io.Discard, r.Body); err != nil {
-				b.Error(err)
+		return s
+	}
+	f := &benchServers{s: session(), x: x, urls: map[string]string{"tcp": listen(b, session())}}
+
+	// net/http alone around the same run, no protocol.
+	own := session()
+	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			b.Error(err)
+		}
+		if err := own.Run(r.Context()); err != nil {
+			b.Error(err)
+		}
+		w.Write(make([]byte, 40)) // of ten classes
+	}))
+	b.Cleanup(bare.Close)
+	f.urls["bare"] = bare.URL
+
+	_, h := server(b, serve.Options{}, map[string][]byte{"m": art})
+	f.urls["infer"] = h.URL
+	_, h = server(b, serve.Options{}, map[string][]byte{"m": compiled(b, model, task.Task{Input: task.Input{Std: []float64{255}}, Classify: &task.Classify{Top: 5}})})
+	f.urls["picture"] = h.URL
+	return f
+}
+
+// listen answers each request with a run and what is no more than an answer: the
+// least that a server can do.
+func listen(b *testing.B, s *runtime.Session) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
 			}
-			if err := own.Run(r.Context()); err != nil {
-				b.Error(err)
+			r := bufio.NewReader(c)
+			for {
+				q, err := http.ReadRequest(r)
+				if err != nil {
+					break
+				}
+				if _, err := io.Copy(io.Discard, q.Body); err != nil {
+					break
+				}
+				if err := s.Run(context.Background()); err != nil {
+					b.Error(err)
+				}
+				if _, err := fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n%40d", 0); err != nil {
+					break
+				}
 			}
-			w.Write(make([]byte, 40)) // of ten classes
-		}))
-		defer bare.Close()
-		overhead(b, s, bare.URL, "infer", x.Bytes(), 0)
+			c.Close()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// sub measures what is at urls.
+func (f *benchServers) sub(b *testing.B, prefix string, urls map[string]string) {
+	x := f.x.Bytes()
+	b.Run(prefix+"tcp", func(b *testing.B) { overhead(b, f.s, urls["tcp"], "infer", x, 0) })
+	b.Run(prefix+"bare", func(b *testing.B) { overhead(b, f.s, urls["bare"], "infer", x, 0) })
+	head := `{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,28,28],"parameters":{"binary_data_size":3136}}],"parameters":{"binary_data_output":true}}`
+	b.Run(prefix+"binary", func(b *testing.B) {
+		overhead(b, f.s, urls["infer"], "infer", append([]byte(head), x...), len(head))
 	})
-	b.Run("binary", func(b *testing.B) { overhead(b, s, h.URL, "infer", append([]byte(head), x.Bytes()...), len(head)) })
-	b.Run("picture", func(b *testing.B) {
+	b.Run(prefix+"json", func(b *testing.B) {
+		data := []byte{}
+		for i := range f.x.Len() {
+			if i > 0 {
+				data = append(data, ',')
+			}
+			data = strconv.AppendFloat(data, f.x.Float(i), 'g', -1, 32)
+		}
+		overhead(b, f.s, urls["infer"], "infer", fmt.Appendf(nil, `{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,28,28],"data":[%s]}]}`, data), 0)
+	})
+	b.Run(prefix+"picture", func(b *testing.B) {
 		p := image.NewGray(image.Rect(0, 0, 28, 28))
 		for i := range p.Pix {
 			p.Pix[i] = uint8(i * i / 7) // not one run of zeros
@@ -93,11 +200,7 @@ func BenchmarkOverhead(b *testing.B) {
 		if err := png.Encode(&body, p); err != nil {
 			b.Fatal(err)
 		}
-		_, h := server(b, serve.Options{}, map[string][]byte{"m": compiled(b, model, task.Task{Input: task.Input{Std: []float64{255}}, Classify: &task.Classify{Top: 5}})})
-		overhead(b, s, h.URL, "picture", body.Bytes(), 0)
-	})
-	b.Run("json", func(b *testing.B) {
-		overhead(b, s, h.URL, "infer", fmt.Appendf(nil, `{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,28,28],"data":[%s]}]}`, data), 0)
+		overhead(b, f.s, urls["picture"], "picture", body.Bytes(), 0)
 	})
 }
 
