@@ -18,6 +18,7 @@ import (
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/ir/text"
 	"github.com/mlc-go/mlc/passes"
+	"github.com/mlc-go/mlc/tools/gpu"
 )
 
 // way is one way of running a module.
@@ -35,7 +36,7 @@ func ways() []way {
 		{"O2", codegen.NewExecutor(codegen.Options{Level: "2"}, 2)},
 		{"O2 twins", codegen.ExecutorOn(codegen.Options{Level: "2"}, 1, 0)},
 		{"O2 for generic", codegen.NewExecutor(codegen.Options{Level: "2", Target: "generic"}, 1)},
-		{"O2 for cuda", codegen.NewExecutor(codegen.Options{Level: "2", Target: "cuda", Device: ptxsim.NewDevice(ptxsim.Checks{})}, 1)},
+		{"O2 for cuda", codegen.NewExecutor(codegen.Options{Level: "2", Target: "cuda", Device: gpu.Device()}, 1)},
 		{"O2 for cuda, packed", codegen.NewExecutor(codegen.Options{Level: "2", Target: "cuda", Device: ptxsim.NewPackedDevice(ptxsim.Checks{})}, 1)},
 	}
 }

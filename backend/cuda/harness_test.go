@@ -10,12 +10,22 @@ import (
 	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
 	"github.com/mlc-go/mlc/runtime/plan"
+	"github.com/mlc-go/mlc/tools/gpu"
 )
 
 // Simulate runs p in ptxsim, every buffer an allocation of its own: one session
-// for all runs. All tests of kernels go through here.
+// for all runs.
 func Simulate(p *plan.Program, c ptxsim.Checks, runs ...[]tensor.Value) ([][]tensor.Value, error) {
-	dev := ptxsim.NewDevice(c)
+	return runOn(ptxsim.NewDevice(c), p, runs...)
+}
+
+// Run is Simulate on what tests of kernels run on, a GPU if asked for. All of
+// them go through here.
+func Run(p *plan.Program, runs ...[]tensor.Value) ([][]tensor.Value, error) {
+	return runOn(gpu.Device(), p, runs...)
+}
+
+func runOn(dev exec.Device, p *plan.Program, runs ...[]tensor.Value) ([][]tensor.Value, error) {
 	m, err := exec.NewOn(p, all.Set(), cpu.Features(0), dev)
 	if err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/backend/cuda"
-	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/dtype"
@@ -15,6 +14,7 @@ import (
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/ir/text"
+	"github.com/mlc-go/mlc/tools/gpu"
 )
 
 // TestIndices: a gather by indices that only a run knows is on the device, and
@@ -46,7 +46,7 @@ func main(%x: f32[N,6], %i: IDX[M], %j: IDX[2], %n: i64[]) -> (%y: f32[M,6], %z:
 			t.Fatal(err)
 		}
 		ctx := context.Background()
-		o := codegen.Options{Target: "cuda", Device: ptxsim.NewDevice(ptxsim.Checks{})}
+		o := codegen.Options{Target: "cuda", Device: gpu.Device()}
 		a, err := codegen.Build(ctx, codegen.Graph(m), o)
 		if err != nil {
 			t.Fatal(err)

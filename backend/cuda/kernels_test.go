@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/backend/cuda"
-	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/op"
@@ -83,7 +82,7 @@ func (c kernelCase) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := cuda.Simulate(p, ptxsim.Checks{}, in)
+	got, err := cuda.Run(p, in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,19 +6,19 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/codegen"
 	"github.com/mlc-go/mlc/codegen/conform"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime/plan"
 	"github.com/mlc-go/mlc/tools/corpus"
+	"github.com/mlc-go/mlc/tools/gpu"
 	"github.com/mlc-go/mlc/tools/need"
 )
 
-// onDevice builds for CUDA and runs in ptxsim, every check on.
+// onDevice builds for CUDA and runs in ptxsim, every check on, or on a GPU.
 func onDevice() codegen.Options {
-	return codegen.Options{Target: "cuda", Device: ptxsim.NewDevice(ptxsim.Checks{})}
+	return codegen.Options{Target: "cuda", Device: gpu.Device()}
 }
 
 // TestModels: real models give their recorded outputs.

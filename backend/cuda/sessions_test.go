@@ -12,7 +12,9 @@ import (
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/plan"
+	"github.com/mlc-go/mlc/tools/gpu"
 )
 
 // TestSessions: eight sessions of one model, which share its code and constants,
@@ -41,7 +43,11 @@ func main(%x: f32[N,5], %i: i64[2], %s: f32[1,5] -> %s) -> (%y: f32[2,5], %n: f3
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dev := range []*ptxsim.Device{ptxsim.NewDevice(ptxsim.Checks{}), ptxsim.NewPackedDevice(ptxsim.Checks{})} {
+	devices := []exec.Device{ptxsim.NewDevice(ptxsim.Checks{}), ptxsim.NewPackedDevice(ptxsim.Checks{})}
+	if gpu.OnCard() {
+		devices = append(devices, gpu.Device())
+	}
+	for _, dev := range devices {
 		m, err := runtime.Decode(b, runtime.WithDevice(dev))
 		if err != nil {
 			t.Fatal(err)
@@ -81,8 +87,8 @@ func main(%x: f32[N,5], %i: i64[2], %s: f32[1,5] -> %s) -> (%y: f32[2,5], %n: f3
 		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := dev.Held(); n > 0 {
-			t.Errorf("%d bytes are left on the device", n)
+		if sim, ok := dev.(*ptxsim.Device); ok && sim.Held() > 0 {
+			t.Errorf("%d bytes are left on the device", sim.Held())
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"testing"
 
-	"github.com/mlc-go/mlc/backend/cuda/ptxsim"
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/eval"
@@ -62,7 +61,7 @@ func compare(t *testing.T, body, to string, tl *tiling, parts int, ns ...int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runs, err := Simulate(p, ptxsim.Checks{}, in)
+		runs, err := Run(p, in)
 		if err != nil {
 			t.Errorf("n=%d %s tiling %v: %v\n%s", n, to, tl, err, body)
 			return

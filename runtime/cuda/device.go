@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"slices"
 	"sync"
 	"time"
@@ -302,8 +303,10 @@ func (q *queue) Wait(ctx context.Context) error {
 	if err := q.do(ctx, what, func() result { return call(q.d.drv.eventRecord, q.done, q.stream) }); err != nil {
 		return err
 	}
-	const spins, most = 200, time.Millisecond
-	for i, pause := 0, 10*time.Microsecond; ; i++ {
+	// Asking again and again is what the driver's own wait does. Go's sleeps end a
+	// millisecond late where nothing else runs, so that only long runs can have them.
+	const spin, sleep = 10 * time.Millisecond, time.Millisecond
+	for start := time.Now(); ; {
 		var r result
 		err := q.do(ctx, what, func() result {
 			if r = call(q.d.drv.eventQuery, q.done); r == notReady {
@@ -314,9 +317,10 @@ func (q *queue) Wait(ctx context.Context) error {
 		if err != nil || r != notReady {
 			return err
 		}
-		if i > spins { // most runs are shorter than a sleep
-			time.Sleep(pause)
-			pause = min(2*pause, most)
+		if time.Since(start) > spin {
+			time.Sleep(sleep)
+		} else {
+			goruntime.Gosched()
 		}
 	}
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks what is compiled for CUDA on a GPU, in some minutes: the eleven models of the
-# corpus against their recorded outputs, products and a convolution against the
-# card's measured peak (gpubench), three models under compute-sanitizer. Each part runs
+# corpus against their recorded outputs, the tests of kernels and random modules that
+# pass in ptxsim (tools/gpu), products and a convolution against the card's measured
+# peak (gpubench), latencies, three models under compute-sanitizer. Each part runs
 # whatever became of those before; the exit code is 1 where any failed. A part
 # that this machine cannot run (no compute-sanitizer) is said to lack.
 #
@@ -9,10 +10,10 @@
 #        tools/peers/cuda.sh run DIR [OUT] where the GPU and its driver are
 #        tools/peers/cuda.sh DIR [OUT]     both
 #
-# DIR holds two programs and the models, some 60 MB; run needs nothing else but this
+# DIR holds four programs and the models, some 85 MB; run needs nothing else but this
 # script and bash. OUT (default DIR/out) gets cuda.txt, cuda.json, and a file for
-# each part. SECONDS_EACH bounds each part (default 90), SECONDS_ALL the whole run
-# (default 280); CORPUS names the folder of the corpus, if it is not in MLC_SHARED.
+# each part. SECONDS_EACH bounds each part (default 180), SECONDS_ALL the whole run
+# (default 400); CORPUS names the folder of the corpus, if it is not in MLC_SHARED.
 set -uo pipefail
 
 models=(mnist-cntk-8 squeezenet-fp16 ultraface-rfb-320 yunet-n-dynamic blazeface-front-128 cyclone-unet orographic-drag oww-hello-deepa oww-embedding byte-bidi-lstm dtln-1)
@@ -33,7 +34,9 @@ prepare() {
 	shared=${CORPUS:-${MLC_SHARED:-$here/../shared}/corpus}
 	goarch=$(go env GOARCH)
 	mkdir -p "$dir/models" && dir=$(cd "$dir" && pwd) || return
-	(cd "$here" && CGO_ENABLED=0 go build -tags cuda -trimpath -ldflags='-s -w' -o "$dir/" ./tools/mlc ./tools/peers/gpubench) || return
+	(cd "$here" && CGO_ENABLED=0 go build -tags cuda -trimpath -ldflags='-s -w' -o "$dir/" ./tools/mlc ./tools/peers/gpubench &&
+		CGO_ENABLED=0 go test -c -tags cuda -trimpath -ldflags='-s -w' -o "$dir/kernels.test" ./backend/cuda &&
+		CGO_ENABLED=0 go test -c -tags cuda -trimpath -ldflags='-s -w' -o "$dir/modules.test" ./codegen) || return
 	local names=() m a
 	for m in "${models[@]}"; do names+=("$m"); done
 	for a in "$shared"/real-onnx-*.tar.zst; do
@@ -54,7 +57,7 @@ parts=()
 # part NAME COMMAND...: runs it, notes what became of it, with the JSON that it
 # wrote to NAME.json, if any. Exit code 77 says that something lacks.
 part() {
-	local name=$1 rc=0 state=ok t0=$SECONDS each=${SECONDS_EACH:-90} left=$((${SECONDS_ALL:-280} - SECONDS))
+	local name=$1 rc=0 state=ok t0=$SECONDS each=${SECONDS_EACH:-180} left=$((${SECONDS_ALL:-400} - SECONDS))
 	shift
 	rm -f "$out/$name.json"
 	if [ $left -lt 1 ]; then
@@ -90,6 +93,35 @@ verify() {
 	sed 's/{"name"/\n&/g' "$out/$name.json"
 	grep -oE '"(passed|failed|skipped)":[0-9]+' "$out/$name.json" | tr '\n' ' '
 	echo
+	return $rc
+}
+
+# tests PROGRAM FLAG...: what the interpreter is held to, on the GPU. Those that
+# need the corpus, NVIDIA's assembler or the interpreter itself stay at home.
+tests() {
+	local program=$1 rc=0
+	shift
+	MLC_TEST_GPU=1 CI= "$dir/$program" -test.v "$@" >"$out/$program.log" 2>&1 || rc=$?
+	grep -E '^(--- |PASS|FAIL|panic)|^ +[a-z_]+_test.go' "$out/$program.log"
+	grep -cE '^ *--- PASS' "$out/$program.log" | sed 's/$/ tests passed/'
+	return $rc
+}
+
+kernels() { tests kernels.test -test.skip '^(TestMutants|TestModels|TestKeywords|TestCoverage|TestTemplates|TestAssemble|TestPtxasModels|TestConstants)$'; }
+
+modules() { tests modules.test -test.run '^(TestRandomModulesRun|TestExamplesRun|TestSamplesRun)$'; }
+
+# latency: a run of each model with its copies to and from the device.
+latency() {
+	local m rc=0 dims
+	for m in "${models[@]}"; do
+		case $m in
+		yunet*) dims=(--dim batch=1 --dim height=320 --dim width=320) ;;
+		byte*) dims=(--dim batch=1 --dim length=64) ;;
+		*) dims=() ;;
+		esac
+		"$mlc" bench "$dir/models/$m/model.onnx" --target cuda --runs 200 "${dims[@]}" || rc=1
+	done
 	return $rc
 }
 
@@ -132,11 +164,11 @@ run() {
 	# Where containers have the driver, and toolkits the sanitizer.
 	export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/usr/local/nvidia/lib64:/usr/lib/wsl/lib
 	sanitizer=$(PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer:/opt/cuda/bin command -v compute-sanitizer)
-	export -f verify bench sanitize doctor
+	export -f verify bench sanitize doctor tests kernels modules latency
 	export dir out mlc sanitizer
 	# An array does not go to another shell.
-	export SANE="${sane[*]}"
-	local in_shell=(bash -c 'set -uo pipefail; read -ra sane <<<"$SANE"; "$@"' part)
+	export SANE="${sane[*]}" MODELS="${models[*]}"
+	local in_shell=(bash -c 'set -uo pipefail; read -ra sane <<<"$SANE"; read -ra models <<<"$MODELS"; "$@"' part)
 
 	# Tensor cores from 7.5 on; later ones take larger tiles.
 	local half=cuda:sm_80+f16
@@ -145,7 +177,10 @@ run() {
 	part doctor "${in_shell[@]}" doctor
 	part verify "${in_shell[@]}" verify verify cuda 1e-3 1e-5 "$dir/corpus-tolerances.tsv" "${models[@]}"
 	part verify-f16 "${in_shell[@]}" verify verify-f16 "$half" 2e-2 2e-2 '' "${halves[@]}"
+	part kernels "${in_shell[@]}" kernels
+	part modules "${in_shell[@]}" modules
 	part gpubench "${in_shell[@]}" bench
+	part latency "${in_shell[@]}" latency
 	local tool
 	for tool in "${sanitizers[@]}"; do
 		part "sanitizer-$tool" "${in_shell[@]}" sanitize "$tool"

@@ -31,9 +31,10 @@ var failure = regexp.MustCompile(`(?m)^(#|\S+\.go:\d+:\d+:|go: ).*\n`)
 // operation that is meant is spelled vecmath.FMA32, in integers.
 func TestNoContraction(t *testing.T) {
 	need.Time(t, "kernels are compiled for other architectures")
+	goTool := need.Command(t, "go", "kernels are compiled for other architectures")
 	for _, arch := range []string{"arm64", "riscv64"} {
 		t.Run(arch, func(t *testing.T) {
-			c := exec.Command("go", append([]string{"build", "-gcflags=-S"}, contracting...)...)
+			c := exec.Command(goTool, append([]string{"build", "-gcflags=-S"}, contracting...)...)
 			c.Dir = "../../.."
 			c.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0")
 			listing, err := c.CombinedOutput()
