@@ -32,10 +32,32 @@ func Docs(reg Registry) []byte {
 			flagTable(&b, c.LocalNonPersistentFlags())
 		}
 	}
-	b.WriteString("\n## Environment\n\n`MLC_CPU` caps the CPU features that kernels are chosen from, and what `--target native` means: " +
-		"generic, avx2, avx512, avx512vnni on amd64; generic, neon, dotprod, i8mm on arm64. `mlc doctor` shows what is in force.\n")
+	b.WriteString(settingsDoc)
 	return b.Bytes()
 }
+
+const settingsDoc = `
+## Settings
+
+A flag that the command line does not give has its value from the environment, else from ` + "`mlc.yaml`" + ` in the
+working directory, else its default. In the environment ` + "`--threads`" + ` is ` + "`MLC_THREADS`" + ` and ` + "`--calib-samples`" + `
+` + "`MLC_CALIB_SAMPLES`" + `; an empty value is none. In the file a flag stands by its long name, for every command that has
+it, or under the name of one command, which goes first:
+
+` + "```yaml" + `
+threads: 4
+build:
+  target: arm64
+  shape: [image=1,3,224,224, mask=1,224,224]   # a flag that can be repeated
+` + "```" + `
+
+` + "`mlc doctor`" + ` lists what is set and where, and so does ` + "`-v`" + ` for the command that runs. What no command has is
+an error that names the line.
+
+` + "`MLC_CPU`" + ` is no flag: it caps the CPU features that kernels are chosen from, and what ` + "`--target native`" + ` means:
+generic, avx2, avx512, avx512vnni on amd64; generic, neon, dotprod, i8mm on arm64. Programs that embed ` + "`runtime`" + ` obey
+it too; of the rest of this chapter they know nothing.
+`
 
 func flagTable(b *bytes.Buffer, fs *pflag.FlagSet) {
 	b.WriteString("| flag | | default |\n|---|---|---|\n")

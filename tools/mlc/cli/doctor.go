@@ -28,7 +28,13 @@ func (a *app) doctor() *cobra.Command {
 		Short: "Check this machine: CPU features, GPU, kernels against the reference; with MODEL what it lacks",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			list := []check{a.cpuCheck(), {"cores", true, fmt.Sprint(cpu.Cores())}, {"caches", true, fmt.Sprintf("%+v", cpu.Caches())}, cudaCheck(cuda.Open(cuda.Options{}))}
+			set := settingsCheck(c.Root())
+			if set.OK {
+				if err := a.applySettings(c); err != nil {
+					set.OK, set.Detail = false, err.Error()
+				}
+			}
+			list := []check{a.cpuCheck(), {"cores", true, fmt.Sprint(cpu.Cores())}, {"caches", true, fmt.Sprintf("%+v", cpu.Caches())}, cudaCheck(cuda.Open(cuda.Options{})), set}
 			list = append(list, a.selfTest(c.Context()))
 			if len(args) == 1 {
 				list = append(list, a.modelCheck(c.Context(), args[0]))

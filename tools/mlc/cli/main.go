@@ -143,6 +143,12 @@ func (a *app) root() *cobra.Command {
 			}
 			return nil
 		},
+		PersistentPreRunE: func(c *cobra.Command, args []string) error {
+			if c.Name() == "doctor" { // says what is wrong with them
+				return nil
+			}
+			return a.applySettings(c)
+		},
 		RunE: func(c *cobra.Command, args []string) error { return c.Help() },
 	}
 	c.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object")
