@@ -32,6 +32,9 @@ type Schedule struct {
 	Workers  int           // runs of one subject at the same time; 0: 1
 	CPU      bool          // a run happens on the thread that asks for it: compare CPU time, if the system tells it
 	Seed     uint64        // of the order within rounds
+
+	// Done, where not nil, is told between blocks how many have been measured.
+	Done func(blocks, of int)
 }
 
 // DefaultBlocks is how many blocks a Schedule has that does not say.
@@ -86,6 +89,9 @@ func Measure(ctx context.Context, subjects []Subject, s Schedule) ([]Series, err
 		}
 		if err := m.block(b, rng); err != nil {
 			return nil, err
+		}
+		if m.Done != nil {
+			m.Done(b+1, m.Blocks)
 		}
 	}
 	return m.out, nil

@@ -192,10 +192,13 @@ func (a *app) benchGroup(ctx context.Context, builds []*benchBuild, batch int, d
 	if err := a.qualities(ctx, xs, data, f); err != nil {
 		return nil, nil, err
 	}
+	bar := a.newProgress()
 	series, err := bench.Measure(ctx, subjects, bench.Schedule{
 		Warmup: f.warmup, Duration: f.duration, Runs: f.runs, Blocks: f.blocks, Workers: f.concurrency, Seed: f.seed,
-		CPU: f.threads == 1,
+		CPU:  f.threads == 1,
+		Done: func(n, of int) { bar.count("measuring", "blocks", n, of) },
 	})
+	bar.done()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -84,6 +84,52 @@ func openSamples(spec string, in []conform.Port, batch, limit int) (quant.Sample
 	return &setSamples{dirs: dirs[:min(limit, len(dirs))], in: in}, nil
 }
 
+// countedSamples show how many runs were asked for.
+type countedSamples struct {
+	quant.Samples
+	stage string
+	bar   *progress
+	n     int
+}
+
+// counted is openSamples with its progress shown.
+func (a *app) counted(stage, spec string, in []conform.Port, batch, limit int) (quant.Samples, error) {
+	s, err := openSamples(spec, in, batch, limit)
+	if err != nil {
+		return nil, err
+	}
+	c := &countedSamples{Samples: s, stage: stage, bar: a.newProgress()}
+	if n, ok := s.(sampleNamer); ok {
+		return struct {
+			*countedSamples
+			sampleNamer
+		}{c, n}, nil
+	}
+	return c, nil
+}
+
+// sampleNamer is what quant asks Samples for where one sample is at fault.
+type sampleNamer interface{ Sample(k int) string }
+
+func (s *countedSamples) Next() ([]tensor.Value, string, error) {
+	in, where, err := s.Samples.Next()
+	if err != nil {
+		s.bar.done()
+		return in, where, err
+	}
+	s.bar.count(s.stage, "runs", s.n, 0)
+	s.n++
+	return in, where, nil
+}
+
+func (s *countedSamples) Close() error {
+	s.bar.done()
+	if c, ok := s.Samples.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
 func setNumber(dir string) int {
 	n, _ := strconv.Atoi(dir[strings.LastIndexByte(dir, '_')+1:]) // 0 where it is none
 	return n

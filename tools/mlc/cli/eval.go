@@ -81,7 +81,9 @@ func (a *app) eval() *cobra.Command {
 				return err
 			}
 		}
-		sc, err := scoreModel(c.Context(), m, d, scoreFlags{metrics, output, batch, threads})
+		bar := a.newProgress()
+		sc, err := scoreModel(c.Context(), m, d, scoreFlags{metrics, output, batch, threads, bar})
+		bar.done()
 		if err != nil {
 			return err
 		}
@@ -119,6 +121,7 @@ type scoreFlags struct {
 	metrics        []string
 	output         string
 	batch, threads int
+	bar            *progress // nil: none
 }
 
 // scoreModel runs a model over a data set.
@@ -186,6 +189,9 @@ func scoreModel(ctx context.Context, m *runtime.Model, d data.Dataset, f scoreFl
 		}
 		if err := sc.Add(y, b.Tensors[at]); err != nil {
 			return nil, diag.In(d.Where(badRow(b, at, y.Dims())), diag.BadData, err)
+		}
+		if f.bar != nil {
+			f.bar.count("scoring", "samples", sc.Samples(), d.Len())
 		}
 	}
 	return sc, nil

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -41,6 +42,7 @@ type app struct {
 	json     bool
 	quiet    bool
 	verbose  bool
+	progress string
 	failed   bool        // a comparison or threshold failed: exit 1
 	device   exec.Device // where programs with code for one run; nil: the GPU, opened when it is needed
 	kept     string      // what an interrupted command has kept, for its last line
@@ -147,12 +149,19 @@ func (a *app) root() *cobra.Command {
 			if c.Name() == "doctor" { // says what is wrong with them
 				return nil
 			}
-			return a.applySettings(c)
+			if err := a.applySettings(c); err != nil {
+				return err
+			}
+			if !slices.Contains(progressModes, a.progress) {
+				return usage("--progress=%s: want %s", a.progress, strings.Join(progressModes, ", "))
+			}
+			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error { return c.Help() },
 	}
 	c.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object")
 	c.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print results only")
+	c.PersistentFlags().StringVar(&a.progress, "progress", "auto", "`form` of progress on standard error: auto (a bar on a terminal, else plain), plain, json, none")
 	c.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say what is being done")
 	c.SetFlagErrorFunc(flagError)
 	c.AddCommand(a.build(), a.opt(), a.quantize(), a.prune(), a.inspect(), a.print(), a.run(), a.verify(), a.bench(), a.serve(),

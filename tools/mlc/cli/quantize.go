@@ -31,7 +31,7 @@ func (f *quantFlags) register(s *pflag.FlagSet) {
 }
 
 // options makes the options of codegen.Quantize.
-func (f *quantFlags) options(o codegen.Options, report bool) (codegen.QuantizeOptions, error) {
+func (f *quantFlags) options(a *app, o codegen.Options, report bool) (codegen.QuantizeOptions, error) {
 	q := codegen.QuantizeOptions{Options: o, Config: quant.Config{Method: f.method, Keep: f.keep}, Threads: f.threads}
 	switch f.activations {
 	case "u8":
@@ -49,13 +49,17 @@ func (f *quantFlags) options(o codegen.Options, report bool) (codegen.QuantizeOp
 	if f.samples < 0 {
 		return q, usage("--calib-samples=%d: want 0 (all) or more", f.samples)
 	}
-	q.Samples = func(in []conform.Port) (quant.Samples, error) { return openSamples(f.calib, in, f.batch, f.samples) }
+	q.Samples = func(in []conform.Port) (quant.Samples, error) {
+		return a.counted("calibrating", f.calib, in, f.batch, f.samples)
+	}
 	if report {
 		n := compared
 		if f.samples > 0 {
 			n = min(n, f.samples)
 		}
-		q.Compare = func(in []conform.Port) (quant.Samples, error) { return openSamples(f.calib, in, f.batch, n) }
+		q.Compare = func(in []conform.Port) (quant.Samples, error) {
+			return a.counted("comparing", f.calib, in, f.batch, n)
+		}
 	}
 	return q, nil
 }
@@ -112,7 +116,7 @@ func (a *app) quantize() *cobra.Command {
 		if err := bindFlags(&o, dims, shapes); err != nil {
 			return err
 		}
-		qo, err := f.options(o, true)
+		qo, err := f.options(a, o, true)
 		if err != nil {
 			return err
 		}
@@ -183,7 +187,7 @@ func (a *app) maybeQuantized(c *cobra.Command, model string, o *codegen.Options,
 		return src, done, usage("--quantize=%s: unknown way (have int8)", mode)
 	}
 	f.threads = 1
-	qo, err := f.options(*o, false)
+	qo, err := f.options(a, *o, false)
 	if err != nil {
 		return src, done, err
 	}

@@ -20,22 +20,22 @@ import (
 
 // trainFlags are what commands that train take, as written.
 type trainFlags struct {
-	modelFlag                 string // what the model's flag is called; "" for an argument
-	model, data, val, prune   string
-	valSplit                  float64
-	out                       string
-	loss, optimizer, sched    string
-	precision                 string
-	freezeRanges              float64
-	momentum                  float64
-	metrics                   []string
-	augment                   string
-	fit                       data.FitOptions
-	threads                   int
-	checkpoint, log, progress string
-	config                    train.Config // fields whose flags are plain numbers
-	seed                      uint64
-	teach                     distillFlags
+	modelFlag               string // what the model's flag is called; "" for an argument
+	model, data, val, prune string
+	valSplit                float64
+	out                     string
+	loss, optimizer, sched  string
+	precision               string
+	freezeRanges            float64
+	momentum                float64
+	metrics                 []string
+	augment                 string
+	fit                     data.FitOptions
+	threads                 int
+	checkpoint, log         string
+	config                  train.Config // fields whose flags are plain numbers
+	seed                    uint64
+	teach                   distillFlags
 }
 
 // What --precision takes.
@@ -107,7 +107,6 @@ func (f *trainFlags) register(s *pflag.FlagSet) {
 	s.IntVar(&f.config.Every, "checkpoint-steps", 0, "write it every `N` steps too; 0: no")
 	s.BoolVar(&f.config.Resume, "resume", false, "go on from the checkpoint where there is one: with the same bits as if never stopped")
 	s.StringVar(&f.log, "log", "", "write history.json and curves.svg to `DIR` after each epoch")
-	s.StringVar(&f.progress, "progress", "auto", "progress on standard error: auto (a bar on a terminal, else plain), plain, json, none")
 	f.teach.register(s)
 }
 
@@ -125,8 +124,6 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 	switch {
 	case f.data == "":
 		return usage("mlc %s: --data is missing", c.Name())
-	case !slices.Contains([]string{"auto", "plain", "json", "none"}, f.progress):
-		return usage("--progress=%s: want auto, plain, json or none", f.progress)
 	case f.threads < 0:
 		return usage("--threads %d: want at least 0", f.threads)
 	case f.config.Epochs < 1 || f.config.Batch < 1:

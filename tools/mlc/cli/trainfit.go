@@ -38,7 +38,7 @@ func (a *app) learn(ctx context.Context, f *trainFlags, job *trainJob, p *retrai
 			undo()
 		}
 	}()
-	bar := newProgress(a, f.progress)
+	bar := a.newProgress()
 	cfg := a.watched(f, bar)
 	exec := codegen.NewExecutor(a.options(), f.threads)
 	run := job

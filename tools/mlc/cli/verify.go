@@ -70,8 +70,12 @@ type verifyCase struct {
 
 func (a *app) verifyAll(c *cobra.Command, paths []string, co conform.Options) error {
 	var list []verifyCase
+	bar := a.newProgress()
 	sum, err := conform.Run(c.Context(), paths, co, func(r conform.Result) {
 		list = append(list, verifyCase{r, r.Took.Seconds()})
+		if r.Status == conform.Failed || r.Status == conform.Note || a.verbose {
+			bar.done()
+		}
 		switch {
 		case a.json:
 		case r.Status == conform.Failed:
@@ -81,7 +85,9 @@ func (a *app) verifyAll(c *cobra.Command, paths []string, co conform.Options) er
 		case a.verbose:
 			fmt.Fprintf(a.out, "%-4s %s (%.2f s)\n", "ok", r.Name, r.Took.Seconds())
 		}
+		bar.count("verifying", "cases", len(list), 0)
 	})
+	bar.done()
 	if err != nil {
 		return err
 	}
