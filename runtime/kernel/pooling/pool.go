@@ -35,8 +35,8 @@ func avgGeneric(c *kernel.Call) (any, error)    { return prepare(&generic, true,
 func globalGeneric(c *kernel.Call) (any, error) { return prepareGlobal(&generic, c) }
 
 const (
-	strip = 16      // rows of results a unit of work
-	grain = 1 << 14 // elements read that are worth a task
+	chunk = 1 << 13 // floats of padded rows a task: they stay in the first caches
+	grain = 1 << 14 // elements read that are worth a task of a global pool
 )
 
 // funcs are the vector functions of one instruction set.
@@ -45,19 +45,31 @@ type funcs struct {
 	red *reduce.Funcs
 }
 
-// state is a prepared MaxPool or AveragePool, and the pool's Task.
+// state is a prepared MaxPool or AveragePool, and the pool's Task. Rows of
+// results are counted over all planes; a task has rows of them, whatever planes
+// they are of. It folds, for each, the rows under its windows into a padded row,
+// and then all padded rows along x at once: elements that are a stride apart are
+// brought together first (phases), so that this is a few long vectors too.
 type state struct {
 	window
-	f             *funcs
-	mean          bool
-	shareX        []float32 // of a mean, by column; products with the rows' are exact
-	shareY        []float32
-	strips, units int
-	group         int // units a task
-	x, y          []float32
-	scratch       []float32
-	per           int // floats of scratch a worker: a padded row
+	f       *funcs
+	mean    bool
+	shareX  []float32 // of a mean, by column; products with the rows' are exact
+	shareY  []float32
+	total   int // rows of results
+	rows    int // of them a task
+	stride  int // from one padded row to the next
+	whole   int // of a row of x, in whole vectors
+	phases  int // 0: too few or too far apart for vectors
+	slack   int // what the last taps read behind a phase
+	under   []rows
+	x, y    []float32
+	scratch []float32
+	per     int // floats of scratch a worker
 }
+
+// rows are those of a plane of x that are under the windows of a row of results.
+type rows struct{ first, n int }
 
 func checkCall(c *kernel.Call) error {
 	if len(c.In) != 1 || len(c.Out) != 1 {
@@ -92,79 +104,192 @@ func prepare(f *funcs, mean bool, c *kernel.Call) (any, error) {
 			s.shareY = append(s.shareY, float32(w.ax[0].Share(o, padded)))
 		}
 	}
-	s.strips = (w.out[0] + strip - 1) / strip
-	s.units = w.planes * s.strips
-	s.group = max(1, grain/max(1, min(strip, w.out[0])*w.ax[0].K*w.width()))
-	s.per = kernel.WholeFloats(max(w.width(), w.ax[1].Pad+w.ax[1].In))
+	s.total = w.planes * w.out[0]
+	s.whole = (w.ax[1].In + vector - 1) &^ (vector - 1)
+	s.stride = max(w.width(), w.ax[1].Pad+s.whole)
+	if st := w.ax[1].Stride; st <= most && w.out[1] >= few {
+		s.phases = st
+		s.stride = (s.stride + st - 1) / st * st
+		s.slack = (w.ax[1].Span() - 1) / st
+	}
+	for o := range w.out[0] {
+		lo, hi := w.ax[0].Taps(o)
+		s.under = append(s.under, rows{o*w.ax[0].Stride - w.ax[0].Pad + lo*w.ax[0].Dil, max(0, hi-lo)})
+	}
+	s.rows = min(max(1, chunk/s.stride), s.total)
+	// Padded rows, a row that nothing was folded into, the divisors of a row, the
+	// phases, and results before they are cut.
+	s.per = kernel.WholeFloats(s.rows*s.stride+s.slack) + kernel.WholeFloats(s.whole) + kernel.WholeFloats(w.out[1])
+	if s.phases > 0 {
+		s.per += s.phases*kernel.WholeFloats(s.columns()+s.slack) + kernel.WholeFloats(s.columns())
+	}
 	return s, nil
 }
+
+const (
+	most   = 4 // phases
+	few    = 4 // results a row that are worth vectors
+	vector = 8 // elements; the rest of a row that is none of them costs as much as several
+)
+
+// columns is how many results a task's padded rows have, those included that
+// stand across the end of a row and count for nothing.
+func (s *state) columns() int { return s.rows * s.stride / s.phases }
 
 func scratchBytes(c *kernel.Call, threads int) int { return c.State.(*state).per * 4 * threads }
 
 func run(c *kernel.Call) {
 	s := c.State.(*state)
-	if s.units == 0 {
+	if s.total == 0 {
 		return
 	}
 	s.x, s.y = tensor.Slice[float32](&c.In[0].Tensor), tensor.Slice[float32](&c.Out[0].Tensor)
 	s.scratch = unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(c.Scratch))), len(c.Scratch)/4)
-	c.Pool.Run((s.units+s.group-1)/s.group, s)
+	c.Pool.Run((s.total+s.rows-1)/s.rows, s)
 }
 
 // Do runs one task; it is for the pool.
 func (s *state) Do(i, worker int) {
-	row := s.scratch[worker*s.per:][:s.per]
+	scratch := s.scratch[worker*s.per:][:s.per]
+	take := func(n int) []float32 {
+		out := scratch[:n]
+		scratch = scratch[kernel.WholeFloats(n):]
+		return out
+	}
 	neutral := float32(math.Inf(-1))
 	if s.mean {
 		neutral = 0
 	}
-	for u := i * s.group; u < min((i+1)*s.group, s.units); u++ {
-		plane, o := u/s.strips, u%s.strips*strip
-		x := s.x[plane*s.ax[0].In*s.ax[1].In:][:s.ax[0].In*s.ax[1].In]
-		y := s.y[plane*s.out[0]*s.out[1]:][:s.out[0]*s.out[1]]
-		for ; o < min(s.out[0], (u%s.strips+1)*strip); o++ {
-			for k := range row {
-				row[k] = neutral
-			}
-			s.down(row[s.ax[1].Pad:][:s.ax[1].In], x, o)
-			s.along(y[o*s.out[1]:][:s.out[1]], row)
-			if s.mean {
-				s.divide(y[o*s.out[1]:][:s.out[1]], s.shareY[o])
-			}
+	padded := take(s.rows*s.stride + s.slack)
+	none := take(s.whole)
+	share := take(s.out[1])
+	fill(none, neutral)
+
+	first := i * s.rows
+	n := min(s.rows, s.total-first)
+	left, right := s.ax[1].Pad, s.ax[1].Pad+s.ax[1].In
+	plane, o := first/s.out[0], first%s.out[0]
+	for r := range n {
+		row := padded[r*s.stride:][:s.stride]
+		s.down(row[left:], none, plane*s.ax[0].In, s.under[o])
+		fill(row[:left], neutral)
+		fill(row[right:], neutral)
+		if o++; o == s.out[0] {
+			plane, o = plane+1, 0
 		}
+	}
+	fill(padded[n*s.stride:][:s.slack], 0) // read for results that count for nothing
+	y := s.y[first*s.out[1]:][:n*s.out[1]]
+	if s.phases == 0 {
+		for r := range n {
+			s.along(y[r*s.out[1]:][:s.out[1]], padded[r*s.stride:])
+		}
+	} else {
+		s.sweep(y, padded, n, take)
+	}
+	if !s.mean {
+		return
+	}
+	last := float32(-1) // shares are from 0
+	for r := range n {
+		if rows := s.shareY[(first+r)%s.out[0]]; rows != last {
+			s.f.elt.MulS(share, s.shareX, rows)
+			last = rows
+		}
+		s.f.elt.Div(y[r*s.out[1]:][:s.out[1]], y[r*s.out[1]:][:s.out[1]], share)
 	}
 }
 
-// down folds the rows under the windows of output row o into row.
-func (s *state) down(row, x []float32, o int) {
-	lo, hi := s.ax[0].Taps(o)
-	for t := lo; t < hi; t++ {
-		in := x[(o*s.ax[0].Stride-s.ax[0].Pad+t*s.ax[0].Dil)*s.ax[1].In:][:s.ax[1].In]
-		if s.mean {
-			s.f.elt.Add(row, row, in)
-		} else {
-			s.f.elt.Do2(eltwise.MaxNum, row, in, row)
-		}
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
 	}
 }
 
-// along folds each window's part of a padded row.
-func (s *state) along(y, row []float32) {
-	st := s.ax[1].Stride
-	if st == 1 {
-		copy(y, row)
-		for t := 1; t < s.ax[1].K; t++ {
-			in := row[t*s.ax[1].Dil:][:len(y)]
-			if s.mean {
-				s.f.elt.Add(y, y, in)
-			} else {
-				s.f.elt.Do2(eltwise.MaxNum, y, in, y)
-			}
+// fold is the operation of the pool: of the elements seen so far and further
+// ones. Largest elements that are equal are the first, NaN is none.
+func (s *state) fold(dst, further, sofar []float32) {
+	if s.mean {
+		s.f.elt.Add(dst, sofar, further)
+	} else {
+		s.f.elt.Do2(eltwise.MaxNum, dst, further, sofar)
+	}
+}
+
+// down folds rows of x, after the top ones, into row, beginning with none. Behind
+// the row it may leave anything, up to a whole vector.
+func (s *state) down(row, none []float32, top int, u rows) {
+	in, step := s.ax[1].In, s.ax[0].Dil*s.ax[1].In
+	if u.n == 0 {
+		copy(row, none)
+		return
+	}
+	sofar := none
+	for at := (top + u.first) * in; u.n > 0; u.n, at = u.n-1, at+step {
+		// A row of x may be read on into the next, but the last has none.
+		n := in
+		if at+s.whole <= len(s.x) {
+			n = s.whole
+		}
+		s.fold(row[:n], s.x[at:][:n], sofar[:n])
+		sofar = row
+	}
+}
+
+// sweep folds each window's part of n padded rows.
+func (s *state) sweep(y, padded []float32, n int, take func(int) []float32) {
+	cols := n * s.stride / s.phases
+	var ph [most][]float32
+	ph[0] = padded[:cols+s.slack]
+	if s.phases > 1 {
+		for p := range s.phases {
+			ph[p] = take(s.columns() + s.slack)[:cols+s.slack]
+			fill(ph[p][cols:], 0) // read for results that count for nothing
+		}
+		part(ph[:s.phases], padded[:cols*s.phases])
+	}
+	each := s.stride / s.phases
+	out := y
+	if each != s.out[1] {
+		out = take(s.columns())[:cols]
+	}
+	sofar := ph[0][:cols]
+	for t := 1; t < s.ax[1].K; t++ {
+		at := t * s.ax[1].Dil
+		s.fold(out, ph[at%s.phases][at/s.phases:][:cols], sofar)
+		sofar = out
+	}
+	if each == s.out[1] && s.ax[1].K > 1 {
+		return
+	}
+	for r := range n {
+		copy(y[r*s.out[1]:][:s.out[1]], sofar[r*each:])
+	}
+}
+
+// part gives each phase its elements of x, which begin with one of the first.
+func part(ph [][]float32, x []float32) {
+	if len(ph) == 2 {
+		n := len(x) / 2
+		a, b := ph[0][:n], ph[1][:n]
+		for i := range a {
+			pair := x[2*i : 2*i+2 : 2*i+2]
+			a[i], b[i] = pair[0], pair[1]
 		}
 		return
 	}
+	for p := range ph {
+		to := ph[p][:len(x)/len(ph)]
+		for i := range to {
+			to[i] = x[i*len(ph)+p]
+		}
+	}
+}
+
+// along folds each window's part of one padded row, element by element.
+func (s *state) along(y, row []float32) {
 	for o := range y {
-		w := row[o*st:]
+		w := row[o*s.ax[1].Stride:]
 		v := w[0]
 		for t := 1; t < s.ax[1].K; t++ {
 			e := w[t*s.ax[1].Dil]
@@ -175,12 +300,6 @@ func (s *state) along(y, row []float32) {
 			}
 		}
 		y[o] = v
-	}
-}
-
-func (s *state) divide(y []float32, rows float32) {
-	for o, v := range y {
-		y[o] = v / (s.shareX[o] * rows)
 	}
 }
 
