@@ -78,7 +78,7 @@ func (p *program) read(v *ir.Value) (arg, bool) {
 	if a, ok := p.vals[v]; ok {
 		return a, true
 	}
-	if v = p.fl.resolve(v); v == nil || !v.Type.Ranked() || !computed(v.Type.DType) {
+	if v = p.fl.resolve(v); v == nil || !v.Type.Ranked() || !eltwise.Reads(v.Type.DType) || p.fl.isConst(v) && !computed(v.Type.DType) {
 		return arg{}, false
 	}
 	if a, ok := p.vals[v]; ok {

@@ -12,13 +12,8 @@ import (
 // elementwise lowers one elementwise operator.
 func elementwise(fl *funcLowerer, n *ir.Node) (bool, error) { return fl.eltwise(n, []*ir.Node{n}) }
 
-// selectCast lowers casts between float16 and float32.
-func selectCast(fl *funcLowerer, n *ir.Node) (bool, error) {
-	if !computed(n.In[0].Type.DType) || !computed(n.Out[0].Type.DType) {
-		return false, nil
-	}
-	return fl.eltwise(n, []*ir.Node{n})
-}
+// selectCast lowers casts to float16 and float32 from what programs read.
+func selectCast(fl *funcLowerer, n *ir.Node) (bool, error) { return fl.eltwise(n, []*ir.Node{n}) }
 
 // eltwise lowers nodes, the last of which gives the value of n, to one
 // program.

@@ -100,6 +100,12 @@ var models = []model{
 	{name: "conv with filters that are no constant", dims: []int{0, 2, 4, 4}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return one(b.Conv(x, b.Param("w", tensor.T(dtype.F32, shape.Ints(3, 2, 2, 2)...)), nil))
 	}, plain: []string{"convopen.f32"}},
+	{name: "bytes", dt: dtype.U8, dims: []int{0, 3, 700}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return one(b.Mul(b.Sub(b.Cast(x, 1), b.Scalar(dtype.F32, 127)), f32s(b, 3, 3, 1)))
+	}, plain: []string{"eltwise.f32", "eltwise.f32", "eltwise.f32"}, fused: []string{"eltwise.f32"}},
+	{name: "signed bytes as halves", dt: dtype.I8, dims: []int{0, 5}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return one(b.Relu(b.Cast(x, 10)))
+	}, plain: []string{"eltwise.f32", "eltwise.f32"}, fused: []string{"eltwise.f32"}},
 	{name: "conv of halves", dt: dtype.F16, dims: []int{0, 3, 6, 8}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		c := b.Conv(x, w(b, dtype.F16, 1, 3, 3, 3, 3), w(b, dtype.F16, 2, 3), build.Pads(1, 1, 1, 1))
 		return one(b.Relu(b.Add(c, x)))

@@ -19,7 +19,7 @@ func eltwiseF32(o *op) (bool, error) {
 	}
 	out := o.output(0).Dims
 	for i := range o.in.In {
-		if !o.given(i) || !floats(o.input(i).DType) || !broadcasts(o.input(i).Dims, out) {
+		if !o.given(i) || !eltwise.Reads(o.input(i).DType) || !broadcasts(o.input(i).Dims, out) {
 			return false, nil
 		}
 	}
@@ -42,11 +42,20 @@ func eltwiseF32(o *op) (bool, error) {
 // floats says whether kernels compute values of type d in float32.
 func floats(d dtype.DType) bool { return d == dtype.F32 || d == dtype.F16 }
 
+// loadFloat reads element i of an array of floats or small integers.
 func loadFloat(p ptx.Ptr, i ptx.U32, d dtype.DType) ptx.F32 {
-	if d == dtype.F16 {
+	switch d {
+	case dtype.F32:
+		return p.At(i, 4).LdF32()
+	case dtype.F16:
 		return p.At(i, 2).LdF16()
 	}
-	return p.At(i, 4).LdF32()
+	t := integers[d]
+	v := t.load(p.At(i, t.bytes))
+	if !t.signed {
+		return v.ToF32()
+	}
+	return v.ToF32S()
 }
 
 func storeFloat(p ptx.Ptr, i ptx.U32, d dtype.DType, v ptx.F32) {

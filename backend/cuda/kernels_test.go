@@ -156,6 +156,17 @@ func main(%x: f32[N,3,1,5], %b: f32[3,4,1], %c: f32[1,1,5]) -> (%y: f32[N,3,4,5]
 	return %y
 }
 `},
+		{name: "bytes", exact: true, text: `dim N 1..9
+func main(%x: u8[N,3,50], %s: i8[3,1], %m: bool[N,1,50]) -> (%y: f32[N,3,50], %h: f16[N,3,50]) {
+	%a = Cast %x {to=1} : f32[N,3,50]
+	%b = Cast %s {to=1} : f32[3,1]
+	%c = Cast %m {to=1} : f32[N,1,50]
+	%d = Mul %a, %b : f32[N,3,50]
+	%y = Add %d, %c : f32[N,3,50]
+	%h = Cast %x {to=10} : f16[N,3,50]
+	return %y, %h
+}
+`},
 		{name: "functions", inputs: special, text: `func main(%x: f32[97]) -> (%y0: f32[97], %y1: f32[97], %y2: f32[97], %y3: f32[97], %y4: f32[97], %y5: f32[97], %y6: f32[97], %y7: f32[97], %y8: f32[97], %y9: f32[97], %z0: f32[97], %z1: f32[97], %z2: f32[97], %z3: f32[97], %z4: f32[97]) {
 	%y0 = Exp %x : f32[97]
 	%y1 = Log %x : f32[97]

@@ -31,6 +31,9 @@ var elementwise = []string{
 	"Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Gelu",
 }
 
+// bytes are the types that groups cast from: loops over elements read them.
+var bytes = []dtype.DType{dtype.U8, dtype.I8, dtype.Bool}
+
 // groupType says whether groups compute values of the type.
 func groupType(d dtype.DType) bool { return d == dtype.F32 || d == dtype.F16 }
 
@@ -58,10 +61,17 @@ func eltwises(c *rewrite.Ctx, m *ir.Module) error {
 
 // groupable says whether n may be part of a group.
 func groupable(n *ir.Node) bool {
-	if !slices.Contains(elementwise, n.Def.FullName()) || len(n.Out) != 1 || !n.Out[0].Type.Ranked() {
+	if len(n.Out) != 1 || !n.Out[0].Type.Ranked() {
 		return false
 	}
 	out := n.Out[0].Type
+	if n.Is("Cast") {
+		x := n.In[0].Type
+		return slices.Contains(bytes, x.DType) && groupType(out.DType) && x.Ranked() && !rewrite.IsConst(n.Out[0])
+	}
+	if !slices.Contains(elementwise, n.Def.FullName()) {
+		return false
+	}
 	if !groupType(out.DType) || len(n.In) > 2 && !n.Is("Clip") {
 		return false
 	}

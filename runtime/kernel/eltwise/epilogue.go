@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/mlc-go/mlc/ir/diag"
-	"github.com/mlc-go/mlc/ir/dtype"
 	"github.com/mlc-go/mlc/ir/tensor"
 )
 
@@ -57,12 +56,8 @@ func NewEpilogue(f *Funcs, p *Prog, out []int, batchAxes, rowAxes int, operands 
 	cols := count(out[batchAxes+rowAxes:])
 	for k := range operands {
 		t, in := &operands[k].Tensor, &e.in[k]
-		switch t.DType() {
-		case dtype.F32:
-		case dtype.F16:
-			in.half = true
-		default:
-			return nil, &diag.Error{Kind: diag.Internal, Port: fmt.Sprintf("epilogue operand %d", k), Have: t.DType().String(), Want: "f32 or f16"}
+		if in.from = t.DType(); !Reads(in.from) {
+			return nil, &diag.Error{Kind: diag.Internal, Port: fmt.Sprintf("epilogue operand %d", k), Have: t.DType().String(), Want: readsText}
 		}
 		if err := in.place(out, t.Dims(), batchAxes, rowAxes); err != nil {
 			return nil, err
@@ -70,7 +65,7 @@ func NewEpilogue(f *Funcs, p *Prog, out []int, batchAxes, rowAxes int, operands 
 		switch {
 		case in.col == 0:
 			in.class = classScalar
-		case in.half:
+		case in.widened():
 			in.class = classLoad
 		}
 		classes[k+1] = in.class
@@ -128,11 +123,7 @@ func (in *epiInput) place(out, dims []int, batchAxes, rowAxes int) error {
 // extents that NewEpilogue saw.
 func (e *Epilogue) Bind(operands []tensor.Value) {
 	for k := range e.in {
-		if e.in[k].half {
-			e.in[k].f16 = tensor.Slice[uint16](&operands[k].Tensor)
-		} else {
-			e.in[k].f32 = tensor.Slice[float32](&operands[k].Tensor)
-		}
+		e.in[k].bind(&operands[k].Tensor)
 	}
 }
 
@@ -156,7 +147,7 @@ func (e *Epilogue) Row(seg []float32, batch, row, col int) {
 			case classSlice:
 				fr.slice[k+1] = in.f32[off:][:fr.n]
 			case classLoad:
-				e.code.f.fromF16(fr.reg(e.code.load[k+1]), in.f16[off:][:fr.n])
+				in.widen(e.code.f, fr.reg(e.code.load[k+1]), off)
 			}
 		}
 		e.code.run(&fr)

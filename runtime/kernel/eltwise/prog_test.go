@@ -111,7 +111,14 @@ func randomProg(r *rand.Rand, inputs int) *Prog {
 func randomTensor(r *rand.Rand, d dtype.DType, dims []int) tensor.Tensor {
 	t := tensor.New(d, dims...)
 	for i := range t.Len() {
-		t.SetFloat(i, float64(sample(r)))
+		switch d {
+		case dtype.U8, dtype.I8:
+			t.SetInt(i, int64(r.IntN(256)))
+		case dtype.Bool:
+			t.SetInt(i, int64(r.IntN(2)))
+		default:
+			t.SetFloat(i, float64(sample(r)))
+		}
 	}
 	return t
 }
@@ -168,7 +175,11 @@ func TestKernelsAgainstElements(t *testing.T) {
 			c := &kernel.Call{Attrs: p.Attrs(), Pool: pools[n%3]}
 			var ops []tensor.Tensor
 			for i := range p.Inputs {
-				x := randomTensor(r, types[r.IntN(2)], narrowed(r, out))
+				from := types[r.IntN(2)]
+				if n%4 == 1 && r.IntN(2) == 0 {
+					from = [...]dtype.DType{dtype.U8, dtype.I8, dtype.Bool}[r.IntN(3)]
+				}
+				x := randomTensor(r, from, narrowed(r, out))
 				ops = append(ops, x)
 				if i < (p.Inputs+1)/2 {
 					c.In = append(c.In, tensor.V(x))
@@ -260,7 +271,7 @@ func TestEpilogue(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	out := []int{2, 3, 5, 241} // batch, row, two column axes
 	operands := tensor.Vs(randomTensor(r, dtype.F32, []int{3, 1, 1}), randomTensor(r, dtype.F16, out),
-		randomTensor(r, dtype.F32, out), randomTensor(r, dtype.F32, []int{1}), randomTensor(r, dtype.F32, []int{5, 241}))
+		randomTensor(r, dtype.F32, out), randomTensor(r, dtype.U8, []int{1}), randomTensor(r, dtype.I8, []int{5, 241}))
 	for _, lines := range [][]string{
 		{"add %0 %1", "relu %6"}, {"add %0 %1", "clip %6 0 6"}, {"add %0 %1", "sigmoid %6", "mul %6 %7"}, {"sigmoid %0", "mul %7 %8"},
 		{"add %2 %0", "mul %4 %6", "max %7 %5", "sub %8 %0", "mul %6 %9"}, {"sub 1 %0"}, {"add %0 %0", "add %6 %6"}, {"copy %0"},

@@ -17,14 +17,6 @@ const (
 	grain     = 1 << 14 // elements that are worth a task of the pool
 )
 
-// input is an operand of a prepared call. Slices are bound at each run.
-type input struct {
-	half  bool // float16
-	class class
-	f32   []float32
-	f16   []uint16
-}
-
 // state is a prepared call. It is the pool's Task.
 type state struct {
 	code  *code
@@ -66,20 +58,18 @@ func prepare(f *Funcs, c *kernel.Call) (any, error) {
 	}
 	out := &c.Out[0].Tensor
 	dims := make([][]int, len(ops))
-	for i, t := range append(ops[:len(ops):len(ops)], out) {
-		if d := t.DType(); d != dtype.F32 && d != dtype.F16 {
-			return nil, &diag.Error{Kind: diag.Internal, Port: fmt.Sprintf("eltwise operand %d", i), Have: d.String(), Want: "f32 or f16"}
-		}
-		if i < len(ops) {
-			dims[i] = t.Dims()
-		}
-	}
 	s := &state{in: make([]input, len(ops)), half: out.DType() == dtype.F16, n: len(c.In)}
+	for i, t := range ops {
+		if s.in[i].from = t.DType(); !Reads(t.DType()) {
+			return nil, &diag.Error{Kind: diag.Internal, Port: fmt.Sprintf("eltwise operand %d", i), Have: t.DType().String(), Want: readsText}
+		}
+		dims[i] = t.Dims()
+	}
+	if d := out.DType(); d != dtype.F32 && d != dtype.F16 {
+		return nil, &diag.Error{Kind: diag.Internal, Port: "eltwise result", Have: d.String(), Want: "f32 or f16"}
+	}
 	if s.space, err = newSpace(out.Dims(), dims); err != nil {
 		return nil, err
-	}
-	for i, t := range ops {
-		s.in[i].half = t.DType() == dtype.F16
 	}
 	s.plan(f, p)
 	return s, nil
@@ -96,7 +86,7 @@ func (s *state) plan(f *Funcs, p *Prog) {
 		switch {
 		case sp.single(k) || s.rows && inner == 0:
 			classes[k] = classScalar
-		case s.in[k].half || !s.rows && !sp.dense(k):
+		case s.in[k].widened() || !s.rows && !sp.dense(k):
 			classes[k] = classLoad
 			loads = true
 		}
@@ -142,11 +132,7 @@ func run(c *kernel.Call) {
 		} else {
 			t = &c.Consts[i-s.n]
 		}
-		if s.in[i].half {
-			s.in[i].f16 = tensor.Slice[uint16](t)
-		} else {
-			s.in[i].f32 = tensor.Slice[float32](t)
-		}
+		s.in[i].bind(t)
 	}
 	if s.half {
 		s.out16 = tensor.Slice[uint16](&c.Out[0].Tensor)
@@ -193,8 +179,8 @@ func (s *state) unitOfRow(fr *frame, u int) {
 			fr.scalar[k] = in.element(off)
 		case classSlice:
 			fr.slice[k] = in.f32[off+at:][:fr.n]
-		case classLoad: // float16
-			s.code.f.fromF16(fr.reg(s.code.load[k]), in.f16[off+at:][:fr.n])
+		case classLoad:
+			in.widen(s.code.f, fr.reg(s.code.load[k]), off+at)
 		}
 	}
 	s.finish(fr, r*s.space.row()+at)
@@ -212,7 +198,7 @@ func (s *state) unitOfAll(fr *frame, u int) {
 		case in.class == classSlice:
 			fr.slice[k] = in.f32[at:][:fr.n]
 		case s.space.dense(k):
-			s.code.f.fromF16(fr.reg(s.code.load[k]), in.f16[at:][:fr.n])
+			in.widen(s.code.f, fr.reg(s.code.load[k]), at)
 		default:
 			s.spread(fr.reg(s.code.load[k]), k, at)
 		}
@@ -231,13 +217,6 @@ func (s *state) finish(fr *frame, at int) {
 	s.code.f.toF16(s.out16[at:][:fr.n], fr.reg(s.code.result))
 }
 
-func (in *input) element(i int) float32 {
-	if in.half {
-		return dtype.F16ToF32(in.f16[i])
-	}
-	return in.f32[i]
-}
-
 // spread writes the elements of broadcast operand k that belong to the outputs
 // from at on.
 func (s *state) spread(dst []float32, k, at int) {
@@ -252,8 +231,8 @@ func (s *state) spread(dst []float32, k, at int) {
 			for i := range dst[:n] {
 				dst[i] = v
 			}
-		case in.half:
-			s.code.f.fromF16(dst[:n], in.f16[off:][:n])
+		case in.widened():
+			in.widen(s.code.f, dst[:n], off)
 		default:
 			copy(dst[:n], in.f32[off:][:n])
 		}
