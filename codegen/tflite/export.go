@@ -74,8 +74,11 @@ type PortQuant struct {
 }
 
 // Unwanted are passes that make groups for our own runtime, which Export would
-// open again; some of them say quantized operators in a form that is lost then.
-func Unwanted() []string { return []string{"fuse-qgroup", "fuse-epilogue", "fuse-eltwise"} }
+// open again, or prepare for them: some say quantized operators in a form that is
+// lost then, or take HardSwish and the like apart, which are builtins.
+func Unwanted() []string {
+	return []string{"fuse-qgroup", "fuse-epilogue", "fuse-eltwise", "expand-eltwise"}
+}
 
 // Export writes the entry function of m, whose module is left as it is, as one
 // subgraph with the signature "serving_default". Names of inputs and outputs

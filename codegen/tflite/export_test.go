@@ -467,13 +467,17 @@ func TestEightForms(t *testing.T) {
 	%w = DequantizeLinear %w8, %ws, %wz {axis=0} : f32[2,2,1,1]
 	`
 	for name, c := range map[string]struct{ body, out, last, want string }{
-		"concatenation":               {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.01", "CONCATENATION"},
-		"of other steps":              {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.02", "DEQUANTIZE CONCATENATION QUANTIZE"},
-		"relu":                        {"%v = Relu %d : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU"},
-		"clip to 6":                   {"%v = Clip %d, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU6"},
-		"convolution and clip":        {"%c = Conv %d, %w : f32[1,2,5,5]\n\t%v = Clip %c, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.02", "CONV_2D"},
-		"pool with odd padding":       {"%v = MaxPool %d {kernel_shape=[3, 3], pads=[1, 1, 0, 0], strides=[2, 2]} : f32[1,2,2,2]", "1,2,2,2", "0.01", "PADV2 MAX_POOL_2D"},
-		"a transpose that needs none": {"%v = Transpose %d {perm=[0, 2, 3, 1]} : f32[1,5,5,2]", "1,5,5,2", "0.01", ""},
+		"concatenation":                 {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.01", "CONCATENATION"},
+		"of other steps":                {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.02", "DEQUANTIZE CONCATENATION QUANTIZE"},
+		"relu":                          {"%v = Relu %d : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU"},
+		"clip to 6":                     {"%v = Clip %d, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU6"},
+		"convolution and clip":          {"%c = Conv %d, %w : f32[1,2,5,5]\n\t%v = Clip %c, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.02", "CONV_2D"},
+		"pool with odd padding":         {"%v = MaxPool %d {kernel_shape=[3, 3], pads=[1, 1, 0, 0], strides=[2, 2]} : f32[1,2,2,2]", "1,2,2,2", "0.01", "PADV2 MAX_POOL_2D"},
+		"elu, from the builtin's table": {"%v = Elu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "ELU"},
+		"gelu, which XNNPACK lacks":     {"%v = Gelu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "DEQUANTIZE GELU QUANTIZE"},
+		"leaky relu, rounded coarsely":  {"%v = LeakyRelu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "DEQUANTIZE LEAKY_RELU QUANTIZE"},
+		"hard swish, rounded thrice":    {"%v = HardSwish %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "DEQUANTIZE HARD_SWISH QUANTIZE"},
+		"a transpose that needs none":   {"%v = Transpose %d {perm=[0, 2, 3, 1]} : f32[1,5,5,2]", "1,5,5,2", "0.01", ""},
 	} {
 		b, _ := export(t, strings.Replace(head, "OUT", c.out, 1)+c.body+`
 	%s2 = const f32[] [`+c.last+`]
