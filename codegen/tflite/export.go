@@ -40,6 +40,7 @@ type Report struct {
 	Transposes []Transpose // every change of layout that is left
 	Inputs     []Port
 	Outputs    []Port
+	Batch      string // the open extent, which Dims have as 1; "": all are fixed
 }
 
 // Count is how often a builtin operator stands in the file.
@@ -84,9 +85,12 @@ func Unwanted() []string {
 // subgraph with the signature "serving_default". Names of inputs and outputs
 // are kept. Equal modules give equal bytes.
 //
+// Where nothing is open but the first extent of the inputs, the file is written for
+// a batch of 1 that the runtime can resize.
+//
 // Errors name the node: an operator or a form of it that has no builtin
-// equivalent, an element type that TensorFlow Lite does not have, an extent
-// that is not fixed, more than 2 GB.
+// equivalent, an element type that TensorFlow Lite does not have, another extent
+// that is not fixed, what cannot be said for every batch, more than 2 GB.
 func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 	switch opt.IO {
 	case "":
@@ -105,14 +109,15 @@ func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 	if m.Main() == nil {
 		return nil, diag.New(diag.Usage, "module %q has no function", m.Name)
 	}
-	x := newExporter(m.Clone(), opt)
-	if err := x.prepare(); err != nil {
+	x, err := newExporter(m.Clone(), opt), error(nil)
+	if d := openBatch(m.Main(), m.Dims); d != nil {
+		x, err = exportBatch(m, d, opt)
+	} else {
+		err = x.write()
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := x.emit(); err != nil {
-		return nil, err
-	}
-	x.sweep()
 	if err := x.obey(); err != nil {
 		return nil, err
 	}
@@ -124,6 +129,18 @@ func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 		return nil, err
 	}
 	return x.report(), nil
+}
+
+// write makes all operators and tensors.
+func (x *exporter) write() error {
+	if err := x.prepare(); err != nil {
+		return err
+	}
+	if err := x.emit(); err != nil {
+		return err
+	}
+	x.sweep()
+	return nil
 }
 
 // prepare opens groups, refuses what cannot be written and chooses layouts.
@@ -346,7 +363,7 @@ func (x *exporter) signature() *table {
 }
 
 func (x *exporter) report() *Report {
-	r := &Report{Transposes: x.moved}
+	r := &Report{Transposes: x.moved, Batch: x.batch}
 	n := make([]int, len(x.codes))
 	for _, o := range x.ops {
 		n[o.index]++

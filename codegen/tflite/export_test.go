@@ -360,8 +360,8 @@ func TestEightColumn(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
-		"open extents": {`func main(%x: f32[n,2]) -> (%y: f32[n,2]) {
-	%y = Relu %x : f32[n,2]
+		"open extents": {`func main(%x: f32[2,n]) -> (%y: f32[2,n]) {
+	%y = Relu %x : f32[2,n]
 	return %y
 }`, `input "x"`},
 		"no such operator": {`func main(%x: f32[2]) -> (%y: f32[2]) {
@@ -434,7 +434,7 @@ func TestRefusals(t *testing.T) {
 }`, `input "x"`},
 	} {
 		body := c.body
-		if strings.Contains(body, "[n,") {
+		if strings.Contains(body, "n]") {
 			body = "dim n 1..8\n" + body
 		}
 		var w bytes.Buffer
