@@ -15,6 +15,7 @@ import (
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/passes"
 	"github.com/mlc-go/mlc/passes/bindshape"
+	"github.com/mlc-go/mlc/passes/layout"
 )
 
 // A module whose one open extent is the first of its inputs is written for a
@@ -25,6 +26,9 @@ import (
 
 // batchSizes are tried from the right, as far as the module's bounds let them.
 var batchSizes = []int64{2, 3, 5, 7, 11, 13}
+
+// otherBatches are those that values must agree for with the two that are written.
+var otherBatches = []int64{1, 2, 3, 1000003}
 
 // openBatch is the declaration of the batch, nil if the module has none or more
 // than that open.
@@ -67,15 +71,15 @@ func exportBatch(m *ir.Module, d *ir.DimDecl, opt Options) (*exporter, error) {
 	}
 	var both [2]*exporter
 	for i, n := range sizes {
-		c := m.Clone()
-		if err := bindshape.Bind(c, bindshape.Binding{Dims: []bindshape.Dim{{Name: d.Name, Lo: n, Hi: n}}}); err != nil {
+		c, err := boundTo(m, d.Name, n)
+		if err != nil {
 			return nil, err
 		}
 		// What the model computes of its extents is known now.
 		o := passes.Options{Ops: op.Builtin(), Exec: eval.New(), Spec: "repeat(fold,canon,cse,dce)"}
 		o.Level = 2
 		if _, err := passes.Run(context.Background(), c, o); err != nil {
-			return nil, err
+			return nil, unbound(d.Name, n, err)
 		}
 		both[i] = newExporter(c, opt)
 		if err := both[i].write(); err != nil {
@@ -85,7 +89,73 @@ func exportBatch(m *ir.Module, d *ir.DimDecl, opt Options) (*exporter, error) {
 	x := both[0]
 	b := &batches{x: x, y: both[1], name: d.Name, of: [2]int{int(sizes[0]), int(sizes[1])}}
 	x.batch = d.Name
+	if err := b.holds(m, d); err != nil {
+		return nil, err
+	}
 	return x, b.merge()
+}
+
+// boundTo is m for a batch of n.
+func boundTo(m *ir.Module, name string, n int64) (*ir.Module, error) {
+	c := m.Clone()
+	if err := bindshape.Bind(c, bindshape.Binding{Dims: []bindshape.Dim{{Name: name, Lo: n, Hi: n}}}); err != nil {
+		return nil, unbound(name, n, err)
+	}
+	return c, nil
+}
+
+func unbound(name string, n int64, err error) error {
+	return diag.New(diag.Unsupported, "for %s of %d the model does not hold (%v): bind --dim %s=1", name, n, err, name)
+}
+
+// holds compares the extents of the module's values for other batches with those
+// for the two that are written: a bound that a batch meets is in neither file.
+func (b *batches) holds(m *ir.Module, d *ir.DimDecl) error {
+	one, err := boundTo(m, d.Name, int64(b.of[0]))
+	if err != nil {
+		return err
+	}
+	two, err := boundTo(m, d.Name, int64(b.of[1]))
+	if err != nil {
+		return err
+	}
+	most := otherBatches[len(otherBatches)-1]
+	for _, n := range append([]int64{min(d.Hi, most)}, otherBatches...) {
+		if n < d.Lo || n > d.Hi {
+			continue
+		}
+		other, err := boundTo(m, d.Name, n)
+		if err != nil {
+			return err
+		}
+		for i, node := range one.Main().Nodes {
+			for k, v := range node.Out {
+				if v == nil {
+					continue
+				}
+				p, ok1 := layout.Extents(v)
+				q, ok2 := layout.Extents(two.Main().Nodes[i].Out[k])
+				have, ok3 := layout.Extents(other.Main().Nodes[i].Out[k])
+				if !ok1 || !ok2 || !ok3 || len(p) != len(q) || len(p) != len(have) {
+					b.x.fail(node, b.wrap(errors.New("makes extents that are not known beforehand")))
+					continue
+				}
+				for a, want := range p {
+					if want != q[a] {
+						each, _ := b.grows(want, q[a])
+						want = each * int(n)
+					}
+					if have[a] != want {
+						b.x.fail(node, b.wrap(fmt.Errorf("makes axis %d of %d elements for %d, but %d for %d", a, p[a], b.of[0], have[a], n)))
+					}
+				}
+			}
+		}
+		if err := b.x.faults.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // batches compares two files, and makes the first that of any batch.

@@ -198,10 +198,10 @@ func (x *exporter) table8(n *ir.Node, c code, o options) (bool, error) {
 // XNNPACK has no GELU of bytes and makes the float one, with DEQUANTIZE and QUANTIZE
 // around, in a third of the time: the other is for files that work in bytes throughout.
 //
-// HARD_SWISH and LEAKY_RELU of bytes are not written. The first rounds three times and
-// the second takes its factors to 1/256, or rounds twice without XNNPACK; 4 of 1,000
-// and 80 of 1,000 bytes are a step off, always to the same side, and a net carries that
-// on: of trained ones' outputs 96 % and 95 % are within a step of ours, where the
+// HARD_SWISH and LEAKY_RELU of bytes are not written (tools/peers/tables.py). The
+// first rounds three times and the second takes its factors to 1/256, or rounds
+// twice without XNNPACK: 4 and 80 of 1,000 bytes are a step off, and nets carry
+// that on; 96 and 95 % of trained ones' outputs are within a step of ours, where the
 // float ones give all.
 func (x *exporter) tabled(c code, to *quant) bool {
 	switch c {

@@ -239,7 +239,7 @@ func fixed(p *ir.Value) *diag.Error {
 		hint[i] = "--dim " + s + "=1"
 	}
 	return &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("input %q", p.Name), Have: p.Type.String(), Want: "fixed extents",
-		Err: fmt.Errorf("a TensorFlow Lite file is written for one shape: bind %s", strings.Join(hint, " "))}
+		Err: fmt.Errorf("a TensorFlow Lite file is written for one shape, but for the batch: bind %s", strings.Join(hint, " "))}
 }
 
 // fail records a fault of a node.

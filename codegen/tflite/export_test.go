@@ -94,7 +94,7 @@ func read(t *testing.T, b []byte) (ops []operator, inputs, outputs []string) {
 		}
 	}
 	g := tables(field(root, 2))[0]
-	var dims [][]int
+	var dims, open [][]int // open: with -1 for the batch
 	var names []string
 	for _, ts := range tables(field(g, 0)) {
 		d := ints(field(ts, 0))
@@ -102,6 +102,10 @@ func read(t *testing.T, b []byte) (ops []operator, inputs, outputs []string) {
 			d = []int{}
 		}
 		dims = append(dims, d)
+		if at := field(ts, 7); at > 0 {
+			d = ints(at)
+		}
+		open = append(open, d)
 		names = append(names, str(field(ts, 3)))
 	}
 	if s := slices.Sorted(slices.Values(names)); len(slices.Compact(s)) != len(names) {
@@ -125,10 +129,10 @@ func read(t *testing.T, b []byte) (ops []operator, inputs, outputs []string) {
 		ops = append(ops, operator{codes[i], pick(ints(field(o, 1))), pick(ints(field(o, 2)))})
 	}
 	for _, id := range ints(field(g, 1)) {
-		inputs = append(inputs, fmt.Sprint(names[id], dims[id]))
+		inputs = append(inputs, fmt.Sprint(names[id], open[id]))
 	}
 	for _, id := range ints(field(g, 2)) {
-		outputs = append(outputs, fmt.Sprint(names[id], dims[id]))
+		outputs = append(outputs, fmt.Sprint(names[id], open[id]))
 	}
 	return ops, inputs, outputs
 }

@@ -43,6 +43,10 @@ func main() {
 	threads := flag.Int("threads", 0, "of -epochs; 0: all")
 	lite := flag.Bool("tflite", false, "with -examples: as TensorFlow Lite files")
 	graphs := flag.Int("graphs", 0, "write so many random graphs as TensorFlow Lite files")
+	var form graphForm
+	flag.IntVar(&form.seed, "seed", 0, "of the first of -graphs")
+	flag.BoolVar(&form.open, "open", false, "-graphs of an open batch, with data for 1, 3 and 8")
+	flag.BoolVar(&form.int8, "int8", false, "-graphs quantized; those without a product are left out")
 	forms := flag.Bool("corners", false, "write the models of corners.txtar as TensorFlow Lite files")
 	kws := flag.Bool("keywords", false, "write the keyword-spotting net and its samples")
 	flag.Parse()
@@ -55,7 +59,7 @@ func main() {
 	case *runs:
 		special = func() error { return losses(*out) }
 	case *graphs > 0:
-		special = func() error { return litertGraphs(*out, *graphs) }
+		special = func() error { return litertGraphs(*out, *graphs, form) }
 	case *forms:
 		special = func() error { return litertCorners(*out) }
 	case *table && *lite:

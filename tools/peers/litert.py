@@ -50,6 +50,7 @@ import made
 import qnodes
 
 BAR = 1e-4
+STEPS = 0.03  # where a tie that QUANTIZE rounds otherwise is carried on, over a few steps
 MODELS = ["mnist-cntk-8", "blazeface-front-128", "kws_ds_cnn_float", "oww-hello-deepa", "cyclone-unet", "dtln-1"]
 EIGHT = ["mnist-cntk-8", "blazeface-front-128", "cyclone-unet", "kws_ds_cnn_float", "v3-like", "leaky-like", "elu-like"]
 FLOAT_EDGE = {"mnist-cntk-8"}  # ends in a float addition
@@ -122,7 +123,7 @@ def arrange(a, dims):
     return a
 
 
-def compare(path, sets, ports=None):
+def compare(path, sets, ports=None, bar=BAR):
     it = Interpreter(model_path=path, num_threads=1)
     it.allocate_tensors()
     run = it.get_signature_runner("serving_default")
@@ -142,7 +143,7 @@ def compare(path, sets, ports=None):
                 if want[k].dtype == np.float16:  # 10 bits
                     off /= 10
                 worst = off if np.isnan(off) else max(worst, off)
-    if not worst <= BAR:
+    if not worst <= bar:
         raise AssertionError(f"off by {worst:.3g} of the largest output")
     return worst
 
@@ -159,7 +160,7 @@ def recorded(d, order):
 
 def folders(root):
     """Every folder of root, written by tools/peers with its ports."""
-    bad = done = 0
+    bad = done = near = 0
     for d in sorted(glob.glob(root + "/*/model.tflite")):
         d = os.path.dirname(d)
         with open(d + "/ports.json") as f:
@@ -167,12 +168,13 @@ def folders(root):
         lower = lambda p: {"name": p["Name"], "perm": p["Perm"]}
         ins, outs = [lower(p) for p in ports["inputs"]], [lower(p) for p in ports["outputs"]]
         try:
-            compare(d + "/model.tflite", recorded(d, ([p["name"] for p in ins], [p["name"] for p in outs])), ins + outs)
+            sets = recorded(d, ([p["name"] for p in ins], [p["name"] for p in outs]))
+            near += int(compare(d + "/model.tflite", sets, ins + outs, STEPS if ports.get("quantized") else BAR) > BAR)
             done += 1
         except Exception as e:
             bad += 1
             print(f"FAIL  {os.path.basename(d)}: {str(e)[:300]}")
-    print(f"{done} of {done + bad} right")
+    print(f"{done} of {done + bad} right" + f", {near} of them a few steps off" * (near > 0))
     sys.exit(1 if bad else 0)
 
 
