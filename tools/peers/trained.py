@@ -187,7 +187,8 @@ def one(mlc, data, model):
 
 
 def lite(mlc, data, model):
-    """The model's export in LiteRT, a quantized one's with int8 edges too."""
+    """The model's export in LiteRT, a quantized one's with int8 edges too, if it can
+    have them."""
     from litert import opened
 
     m = onnx.load(model)
@@ -210,6 +211,9 @@ def exported(mlc, path, name, edges, feed, ours, step, d):
 
     shapes = [w for k, v in feed.items() for w in ("--shape", f"{k}=" + ",".join(map(str, (1, *v.shape[1:]))))]
     p = subprocess.run([mlc, "build", path, "-o", f"{d}/model.tflite", "--json", "--tflite-edges", edges, *shapes], capture_output=True, text=True)
+    if p.returncode and edges == "int8" and "--tflite-edges=int8: " in p.stderr:
+        print(f"ok: {name} has no int8 edges: {p.stderr.strip()[:150]}")
+        return True
     if p.returncode:
         print(f"FAIL: {name} with {edges} edges: {p.stderr.strip()}")
         return False
