@@ -7,7 +7,8 @@
 //	python3 tools/peers/export.py DIR
 //
 // With -examples it exports the examples of the operator table instead (with
-// -tflite as TensorFlow Lite files, for litert.py, as -graphs and -corners do), with
+// -tflite as TensorFlow Lite files, for litert.py, as -graphs, perhaps of an -open batch
+// or -int8, and -corners do), with
 // -losses it writes training runs for losses.py, with -keywords the net and the
 // samples that quantize.py and qnodes.py want.
 package main
