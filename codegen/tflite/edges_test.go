@@ -66,6 +66,15 @@ func TestByteEdges(t *testing.T) {
 	}
 }
 
+// TestByteGelu: a file that works in bytes has the GELU of bytes too.
+func TestByteGelu(t *testing.T) {
+	b, _ := export(t, strings.Replace(quantNet("i8", "2"), "%c = Conv %d, %w :", "%c = Gelu %d :", 1), Options{IO: NHWC, Edges: Int8})
+	ops, _, _ := read(t, b)
+	if have := strings.Join(codesOf(ops), " "); !strings.Contains(have, "GELU") || strings.Contains(have, "QUANTIZE") {
+		t.Error(have)
+	}
+}
+
 func TestByteEdgesRefused(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
 		"unquantized": {convNet, "--tflite-edges=int8: the model is not quantized"},

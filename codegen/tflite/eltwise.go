@@ -71,6 +71,9 @@ func trimmed(o layout.Order, dims []int) layout.Order {
 // pairwise writes a chain of two or more operands.
 func pairwise(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
+		if c == opPow && squares(n) {
+			return emitSquare(x, n)
+		}
 		if err := takes(n, c); err != nil {
 			return err
 		}
@@ -114,12 +117,32 @@ func pairwise(c code) func(x *exporter, n *ir.Node) error {
 	}
 }
 
+// squares says whether a Pow is by 2, of floats of the result's extents.
+func squares(n *ir.Node) bool {
+	if !n.In[0].Type.DType.IsFloat() || !sameExtents(n.In[0], n.Out[0]) {
+		return false
+	}
+	e, ok, err := constFloats(n, 1)
+	return err == nil && ok && len(e) > 0 && !slices.ContainsFunc(e, func(v float64) bool { return v != 2 })
+}
+
+// emitSquare writes the product that a Pow by 2 is.
+func emitSquare(x *exporter, n *ir.Node) error {
+	if err := takes(n, opMul); err != nil {
+		return err
+	}
+	return x.chain(n, func(in, out int) error {
+		x.stepTo(out, opMul, in, in)
+		return nil
+	})
+}
+
 func unary(c code) func(x *exporter, n *ir.Node) error {
 	return func(x *exporter, n *ir.Node) error {
 		if err := takes(n, c); err != nil {
 			return err
 		}
-		if ok, err := x.table8(n, c); ok || err != nil {
+		if ok, err := x.table8(n, c, options{}); ok || err != nil {
 			return err
 		}
 		if ok, err := x.bound8(n); ok || err != nil {
@@ -217,9 +240,9 @@ func emitLeakyRelu(x *exporter, n *ir.Node) error {
 	if err := takes(n, opLeakyRelu); err != nil {
 		return err
 	}
+	o := opts(75)
+	o.t.f32(0, n.Attrs.Float("alpha"))
 	return x.chain(n, func(in, out int) error {
-		o := opts(75)
-		o.t.f32(0, n.Attrs.Float("alpha"))
 		x.op(opLeakyRelu, o, []int{in}, out)
 		return nil
 	})
@@ -239,9 +262,12 @@ func emitGelu(x *exporter, n *ir.Node) error {
 	if err := takes(n, opGelu); err != nil {
 		return err
 	}
+	o := opts(116)
+	o.t.flag(0, n.Attrs.Str("approximate") == "tanh")
+	if ok, err := x.table8(n, opGelu, o); ok || err != nil {
+		return err
+	}
 	return x.chain(n, func(in, out int) error {
-		o := opts(116)
-		o.t.flag(0, n.Attrs.Str("approximate") == "tanh")
 		x.op(opGelu, o, []int{in}, out)
 		return nil
 	})
@@ -309,6 +335,10 @@ func emitHardSigmoid(x *exporter, n *ir.Node) error {
 	}
 	return x.chain(n, func(in, out int) error {
 		y := x.step(opAdd, x.step(opMul, in, x.scalar(in, float64(n.Attrs.Float("alpha")))), x.scalar(in, float64(n.Attrs.Float("beta"))))
+		if x.tensors[in].dt == dtype.F32 {
+			x.stepTo(out, opRelu0To1, y)
+			return nil
+		}
 		x.stepTo(out, opMinimum, x.step(opMaximum, y, x.scalar(in, 0)), x.scalar(in, 1))
 		return nil
 	})
@@ -320,6 +350,18 @@ func emitReciprocal(x *exporter, n *ir.Node) error {
 	}
 	return x.chain(n, func(in, out int) error {
 		x.stepTo(out, opDiv, x.scalar(in, 1), in)
+		return nil
+	})
+}
+
+// emitHardSwish: f16 has no builtin of its own.
+func emitHardSwish(x *exporter, n *ir.Node) error {
+	if n.In[0].Type.DType != dtype.F16 {
+		return unary(opHardSwish)(x, n)
+	}
+	return x.chain(n, func(in, out int) error {
+		y := x.step(opAdd, x.step(opMul, in, x.scalar(in, 1.0/6)), x.scalar(in, 0.5))
+		x.stepTo(out, opMul, in, x.step(opMinimum, x.step(opMaximum, y, x.scalar(in, 0)), x.scalar(in, 1)))
 		return nil
 	})
 }

@@ -40,6 +40,7 @@ type Report struct {
 	Transposes []Transpose // every change of layout that is left
 	Inputs     []Port
 	Outputs    []Port
+	Batch      string // the open extent, which Dims have as 1; "": all are fixed
 }
 
 // Count is how often a builtin operator stands in the file.
@@ -74,16 +75,22 @@ type PortQuant struct {
 }
 
 // Unwanted are passes that make groups for our own runtime, which Export would
-// open again; some of them say quantized operators in a form that is lost then.
-func Unwanted() []string { return []string{"fuse-qgroup", "fuse-epilogue", "fuse-eltwise"} }
+// open again, or prepare for them: some say quantized operators in a form that is
+// lost then, or take HardSwish and the like apart, which are builtins.
+func Unwanted() []string {
+	return []string{"fuse-qgroup", "fuse-epilogue", "fuse-eltwise", "expand-eltwise"}
+}
 
 // Export writes the entry function of m, whose module is left as it is, as one
 // subgraph with the signature "serving_default". Names of inputs and outputs
 // are kept. Equal modules give equal bytes.
 //
+// Where nothing is open but the first extent of the inputs, the file is written for
+// a batch of 1 that the runtime can resize.
+//
 // Errors name the node: an operator or a form of it that has no builtin
-// equivalent, an element type that TensorFlow Lite does not have, an extent
-// that is not fixed, more than 2 GB.
+// equivalent, an element type that TensorFlow Lite does not have, another extent
+// that is not fixed, what cannot be said for every batch, more than 2 GB.
 func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 	switch opt.IO {
 	case "":
@@ -102,14 +109,15 @@ func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 	if m.Main() == nil {
 		return nil, diag.New(diag.Usage, "module %q has no function", m.Name)
 	}
-	x := newExporter(m.Clone(), opt)
-	if err := x.prepare(); err != nil {
+	x, err := newExporter(m.Clone(), opt), error(nil)
+	if d := openBatch(m.Main(), m.Dims); d != nil {
+		x, err = exportBatch(m, d, opt)
+	} else {
+		err = x.write()
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := x.emit(); err != nil {
-		return nil, err
-	}
-	x.sweep()
 	if err := x.obey(); err != nil {
 		return nil, err
 	}
@@ -121,6 +129,18 @@ func Export(w io.Writer, m *ir.Module, opt Options) (*Report, error) {
 		return nil, err
 	}
 	return x.report(), nil
+}
+
+// write makes all operators and tensors.
+func (x *exporter) write() error {
+	if err := x.prepare(); err != nil {
+		return err
+	}
+	if err := x.emit(); err != nil {
+		return err
+	}
+	x.sweep()
+	return nil
 }
 
 // prepare opens groups, refuses what cannot be written and chooses layouts.
@@ -219,7 +239,7 @@ func fixed(p *ir.Value) *diag.Error {
 		hint[i] = "--dim " + s + "=1"
 	}
 	return &diag.Error{Kind: diag.Unsupported, Node: fmt.Sprintf("input %q", p.Name), Have: p.Type.String(), Want: "fixed extents",
-		Err: fmt.Errorf("a TensorFlow Lite file is written for one shape: bind %s", strings.Join(hint, " "))}
+		Err: fmt.Errorf("a TensorFlow Lite file is written for one shape, but for the batch: bind %s", strings.Join(hint, " "))}
 }
 
 // fail records a fault of a node.
@@ -343,7 +363,7 @@ func (x *exporter) signature() *table {
 }
 
 func (x *exporter) report() *Report {
-	r := &Report{Transposes: x.moved}
+	r := &Report{Transposes: x.moved, Batch: x.batch}
 	n := make([]int, len(x.codes))
 	for _, o := range x.ops {
 		n[o.index]++

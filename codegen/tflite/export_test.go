@@ -94,7 +94,7 @@ func read(t *testing.T, b []byte) (ops []operator, inputs, outputs []string) {
 		}
 	}
 	g := tables(field(root, 2))[0]
-	var dims [][]int
+	var dims, open [][]int // open: with -1 for the batch
 	var names []string
 	for _, ts := range tables(field(g, 0)) {
 		d := ints(field(ts, 0))
@@ -102,6 +102,10 @@ func read(t *testing.T, b []byte) (ops []operator, inputs, outputs []string) {
 			d = []int{}
 		}
 		dims = append(dims, d)
+		if at := field(ts, 7); at > 0 {
+			d = ints(at)
+		}
+		open = append(open, d)
 		names = append(names, str(field(ts, 3)))
 	}
 	if s := slices.Sorted(slices.Values(names)); len(slices.Compact(s)) != len(names) {
@@ -125,10 +129,10 @@ func read(t *testing.T, b []byte) (ops []operator, inputs, outputs []string) {
 		ops = append(ops, operator{codes[i], pick(ints(field(o, 1))), pick(ints(field(o, 2)))})
 	}
 	for _, id := range ints(field(g, 1)) {
-		inputs = append(inputs, fmt.Sprint(names[id], dims[id]))
+		inputs = append(inputs, fmt.Sprint(names[id], open[id]))
 	}
 	for _, id := range ints(field(g, 2)) {
-		outputs = append(outputs, fmt.Sprint(names[id], dims[id]))
+		outputs = append(outputs, fmt.Sprint(names[id], open[id]))
 	}
 	return ops, inputs, outputs
 }
@@ -360,8 +364,8 @@ func TestEightColumn(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
-		"open extents": {`func main(%x: f32[n,2]) -> (%y: f32[n,2]) {
-	%y = Relu %x : f32[n,2]
+		"open extents": {`func main(%x: f32[2,n]) -> (%y: f32[2,n]) {
+	%y = Relu %x : f32[2,n]
 	return %y
 }`, `input "x"`},
 		"no such operator": {`func main(%x: f32[2]) -> (%y: f32[2]) {
@@ -434,7 +438,7 @@ func TestRefusals(t *testing.T) {
 }`, `input "x"`},
 	} {
 		body := c.body
-		if strings.Contains(body, "[n,") {
+		if strings.Contains(body, "n]") {
 			body = "dim n 1..8\n" + body
 		}
 		var w bytes.Buffer
@@ -467,13 +471,17 @@ func TestEightForms(t *testing.T) {
 	%w = DequantizeLinear %w8, %ws, %wz {axis=0} : f32[2,2,1,1]
 	`
 	for name, c := range map[string]struct{ body, out, last, want string }{
-		"concatenation":               {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.01", "CONCATENATION"},
-		"of other steps":              {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.02", "DEQUANTIZE CONCATENATION QUANTIZE"},
-		"relu":                        {"%v = Relu %d : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU"},
-		"clip to 6":                   {"%v = Clip %d, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU6"},
-		"convolution and clip":        {"%c = Conv %d, %w : f32[1,2,5,5]\n\t%v = Clip %c, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.02", "CONV_2D"},
-		"pool with odd padding":       {"%v = MaxPool %d {kernel_shape=[3, 3], pads=[1, 1, 0, 0], strides=[2, 2]} : f32[1,2,2,2]", "1,2,2,2", "0.01", "PADV2 MAX_POOL_2D"},
-		"a transpose that needs none": {"%v = Transpose %d {perm=[0, 2, 3, 1]} : f32[1,5,5,2]", "1,5,5,2", "0.01", ""},
+		"concatenation":                 {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.01", "CONCATENATION"},
+		"of other steps":                {"%v = Concat %d, %d {axis=1} : f32[1,4,5,5]", "1,4,5,5", "0.02", "DEQUANTIZE CONCATENATION QUANTIZE"},
+		"relu":                          {"%v = Relu %d : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU"},
+		"clip to 6":                     {"%v = Clip %d, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU6"},
+		"convolution and clip":          {"%c = Conv %d, %w : f32[1,2,5,5]\n\t%v = Clip %c, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.02", "CONV_2D"},
+		"pool with odd padding":         {"%v = MaxPool %d {kernel_shape=[3, 3], pads=[1, 1, 0, 0], strides=[2, 2]} : f32[1,2,2,2]", "1,2,2,2", "0.01", "PADV2 MAX_POOL_2D"},
+		"elu, from the builtin's table": {"%v = Elu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "ELU"},
+		"gelu, which XNNPACK lacks":     {"%v = Gelu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "DEQUANTIZE GELU QUANTIZE"},
+		"leaky relu, rounded coarsely":  {"%v = LeakyRelu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "DEQUANTIZE LEAKY_RELU QUANTIZE"},
+		"hard swish, rounded thrice":    {"%v = HardSwish %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "DEQUANTIZE HARD_SWISH QUANTIZE"},
+		"a transpose that needs none":   {"%v = Transpose %d {perm=[0, 2, 3, 1]} : f32[1,5,5,2]", "1,5,5,2", "0.01", ""},
 	} {
 		b, _ := export(t, strings.Replace(head, "OUT", c.out, 1)+c.body+`
 	%s2 = const f32[] [`+c.last+`]

@@ -43,12 +43,14 @@ type exporter struct {
 	why     string            // reason of transposes outside nodes
 	moved   []Transpose
 	q8      map[*ir.Value]*quant // values that are bytes
+	batch   string               // the open extent
 }
 
 // tens is one tensor of the file.
 type tens struct {
 	name   string
 	dims   []int
+	sig    []int // dims with -1 for the batch's; nil: all are fixed
 	dt     dtype.DType
 	buffer int
 	state  bool // a variable, zero at first
@@ -84,6 +86,9 @@ func newExporter(m *ir.Module, opt Options) *exporter {
 func (t *tens) table() *table {
 	n, _ := typeOf(t.dt)
 	out := (&table{}).put(0, int32s(t.dims)).i8(1, n).i32(2, t.buffer).put(3, t.name).flag(5, t.state).flag(8, true)
+	if t.sig != nil {
+		out.put(7, int32s(t.sig))
+	}
 	if t.q != nil {
 		out.put(4, (&table{}).put(2, t.q.scale).put(3, t.q.zero).i32(6, t.q.axis))
 	}

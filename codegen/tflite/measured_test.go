@@ -127,8 +127,17 @@ func TestLimits(t *testing.T) {
 	%y = Pow %x, %e : i32[3] !"p"
 	return %y
 }`, `node "p" (Pow): unsupported: integers to a power`},
-		"a power of another type": {`func main(%x: f32[3]) -> (%y: f32[3]) {
+		"a square, whatever type its power has": {`func main(%x: f16[3]) -> (%y: f16[3]) {
 	%e = const i32[1] [2]
+	%y = Pow %x, %e : f16[3] !"p"
+	return %y
+}`, ""},
+		"a hard swish of halves": {`func main(%x: f16[3]) -> (%y: f16[3]) {
+	%y = HardSwish %x : f16[3] !"h"
+	return %y
+}`, ""},
+		"a power of another type": {`func main(%x: f32[3]) -> (%y: f32[3]) {
+	%e = const i32[1] [3]
 	%y = Pow %x, %e : f32[3] !"p"
 	return %y
 }`, `node "p" (Pow): unsupported: POW (broadcast) of f32,i32`},

@@ -364,14 +364,14 @@ func emitSoftmax(c code) func(x *exporter, n *ir.Node) error {
 		}
 		v := n.Out[0]
 		axis := x.storedAxis(v, axisOf(n.Attrs.Int("axis"), r))
-		if axis == r-1 {
-			if ok, err := x.table8(n, c); ok || err != nil {
-				return err
-			}
-		}
 		o := softmaxOptions()
 		if c == opLogSoftmax {
 			o = opts(36)
+		}
+		if axis == r-1 {
+			if ok, err := x.table8(n, c, o); ok || err != nil {
+				return err
+			}
 		}
 		return x.chain(n, func(in, out int) error {
 			if axis == r-1 {

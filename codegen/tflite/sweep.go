@@ -40,6 +40,8 @@ func (x *exporter) sweep() {
 		renumber(o.in, tensorAt)
 		renumber(o.out, tensorAt)
 	}
+	clear(x.copies) // by numbers that were
+	clear(x.data)
 	renumber(x.inputs, tensorAt)
 	renumber(x.outputs, tensorAt)
 }

@@ -91,7 +91,10 @@ func exampleModule(ops *ir.OpSet, d *ir.OpDef, ex *ir.Case) (*ir.Module, []tenso
 	return m, args, b.Err()
 }
 
-func data(dir, kind string, vs []tensor.Value) error {
+func data(dir, kind string, vs []tensor.Value) error { return dataSet(dir, 0, kind, vs) }
+
+// dataSet is data of one of several sets.
+func dataSet(dir string, set int, kind string, vs []tensor.Value) error {
 	k := 0
 	for _, v := range vs {
 		if v.Kind != tensor.KindTensor {
@@ -108,7 +111,7 @@ func data(dir, kind string, vs []tensor.Value) error {
 		if err != nil {
 			return err
 		}
-		if err := put(filepath.Join(dir, "test_data_set_0", fmt.Sprintf("%s_%d.pb", kind, k)), b); err != nil {
+		if err := put(filepath.Join(dir, fmt.Sprintf("test_data_set_%d", set), fmt.Sprintf("%s_%d.pb", kind, k)), b); err != nil {
 			return err
 		}
 		k++

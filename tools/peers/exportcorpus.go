@@ -7,7 +7,8 @@
 //	python3 tools/peers/export.py DIR
 //
 // With -examples it exports the examples of the operator table instead (with
-// -tflite as TensorFlow Lite files, for litert.py, as -graphs and -corners do), with
+// -tflite as TensorFlow Lite files, for litert.py, as -graphs, perhaps of an -open batch
+// or -int8, and -corners do), with
 // -losses it writes training runs for losses.py, with -keywords the net and the
 // samples that quantize.py and qnodes.py want.
 package main
@@ -43,6 +44,10 @@ func main() {
 	threads := flag.Int("threads", 0, "of -epochs; 0: all")
 	lite := flag.Bool("tflite", false, "with -examples: as TensorFlow Lite files")
 	graphs := flag.Int("graphs", 0, "write so many random graphs as TensorFlow Lite files")
+	var form graphForm
+	flag.IntVar(&form.seed, "seed", 0, "of the first of -graphs")
+	flag.BoolVar(&form.open, "open", false, "-graphs of an open batch, with data for 1, 3 and 8")
+	flag.BoolVar(&form.int8, "int8", false, "-graphs quantized; those without a product are left out")
 	forms := flag.Bool("corners", false, "write the models of corners.txtar as TensorFlow Lite files")
 	kws := flag.Bool("keywords", false, "write the keyword-spotting net and its samples")
 	flag.Parse()
@@ -55,7 +60,7 @@ func main() {
 	case *runs:
 		special = func() error { return losses(*out) }
 	case *graphs > 0:
-		special = func() error { return litertGraphs(*out, *graphs) }
+		special = func() error { return litertGraphs(*out, *graphs, form) }
 	case *forms:
 		special = func() error { return litertCorners(*out) }
 	case *table && *lite:

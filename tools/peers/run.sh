@@ -37,6 +37,10 @@ litert "$dir/litert" --mlc "$dir/mlc" --shared "$shared"
 litert "$dir/litert" --int8 --inputs 2 --mlc "$dir/mlc" --shared "$shared"
 go run ./tools/peers -graphs 100 -out "$dir/graphs"
 litert "$dir/graphs" --folders
+for form in -open -int8; do
+	go run ./tools/peers -graphs 100 $form -out "$dir/graphs$form"
+	litert "$dir/graphs$form" --folders
+done
 go run ./tools/peers -corners -out "$dir/corners"
 litert "$dir/corners" --folders
 tar -C "$dir" --zstd -xf "$shared/data/serving.tar.zst"

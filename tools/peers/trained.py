@@ -15,10 +15,10 @@ samples): float ones within 1e-4 of the largest output, int8 ones within one ste
 of the last quantized values on 98 % of them and with our class on every sample, but
 where two classes of the highest score are a step apart or less.
 
-    python tools/peers/trained.py MLC --make DIR --pictures DIR --fashion DIR --tables DIR [--tflite]
+    python tools/peers/trained.py MLC --make DIR --pictures DIR --fashion DIR --tables DIR [--only NAMES] [--tflite]
 
 trains small ones first, of each kind that training and compression make, into DIR (one
-that is there is taken as it is): 4,000 pictures, two epochs, so their accuracy
+that is there is taken as it is), all or those of NAMES: 4,000 pictures, two epochs, so their accuracy
 is no measure of anything. --pictures holds MNIST's idx files, --fashion those of
 Fashion-MNIST, --tables scikit-learn's iris.csv and wine_data.csv.
 
@@ -27,6 +27,7 @@ Exit status 1 where that does not hold.
 import argparse
 import csv
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -35,10 +36,13 @@ import tempfile
 import numpy as np
 import onnx
 
+import made
+
 SAMPLES, TOLERANCE, SAME_CLASS = 1000, 1e-5, 0.995
 LITE_SAMPLES, LITE_TOLERANCE, WITHIN = 200, 1e-4, 0.98
 
 FIT = "--epochs 2 --optimizer adam --lr 0.003 --schedule cosine --val-split 0"
+START = {"v3": made.v3, "leaky": made.residual("LeakyRelu", "LeakyRelu", alpha=0.1), "elu": made.residual("Elu", "Gelu")}
 # What is trained on what; names of models made before stand for their files.
 MAKE = {
     "lenet": ("mnist", "train --model lenet --data {data} " + FIT),
@@ -52,6 +56,13 @@ MAKE = {
     "fashion-channels-int8": ("fashion", "quantize {fashion-channels} --calib {data} --calib-samples 500"),
     "distilled": ("fashion", "distill --teacher {fashion} --student resnet8:4,8,16 --data {data} --temp 1 --alpha 0.7 " + FIT),
     "lenet-int8": ("mnist", "quantize {lenet} --calib {data} --calib-samples 500"),
+    # As they come from elsewhere, with activations that our own nets lack.
+    "v3": ("pixels", "train --model {start-v3} --data {data} " + FIT),
+    "v3-int8": ("pixels", "quantize {v3} --calib {calib} --calib-samples 500 --activation-type i8"),
+    "leaky": ("pixels", "train --model {start-leaky} --data {data} " + FIT),
+    "leaky-int8": ("pixels", "quantize {leaky} --calib {calib} --calib-samples 500 --activation-type i8"),
+    "elu": ("pixels", "train --model {start-elu} --data {data} " + FIT),
+    "elu-int8": ("pixels", "quantize {elu} --calib {calib} --calib-samples 500 --activation-type i8"),
     "iris": ("iris", "train --model mlp --data {data} --epochs 20 --batch 16 --optimizer adam --lr 0.003 --val-split 0"),
     "wine": ("wine", "train --model mlp --data {data} --epochs 20 --batch 16 --optimizer adam --lr 0.003 --val-split 0"),
     "wine-int8": ("wine", "quantize {wine} --calib {data}"),
@@ -86,16 +97,27 @@ def make(o):
     use["rows"], test["rows"] = f"npz:{o.make}/rows.npz?target=y", f"{o.make}/rows-test.npz"
     np.savez(f"{o.make}/rows.npz", x=pictures(files_of["mnist"][0], None).astype(np.float32) / 255, y=labels.astype(np.int64))
     np.savez(f"{o.make}/rows-test.npz", x=pictures(test["mnist"]).astype(np.float32) / 255)
+    use["pixels"], test["pixels"] = f"npz:{o.make}/pixels.npz?target=y", f"{o.make}/pixels-test.npz"
+    with open(files_of["fashion"][1], "rb") as f:
+        labels = np.frombuffer(f.read(), np.uint8, offset=8)
+    pixels = lambda path, most=SAMPLES: pictures(path, most)[:, None].astype(np.float32) / 127.5 - 1
+    np.savez(f"{o.make}/pixels.npz", x=pixels(files_of["fashion"][0], None), y=labels.astype(np.int64))
+    np.savez(f"{o.make}/pixels-calib.npz", x=pixels(files_of["fashion"][0], 500))
+    np.savez(test["pixels"], x=pixels(test["fashion"]))
     for name, file in (("iris", "iris.csv"), ("wine", "wine_data.csv")):
         use[name], test[name] = f"{o.tables}/{file}?skip=1&header=no", f"{o.tables}/{file}"
-    path = {m: f"{o.make}/{m}.onnx" for m in MAKE}
+    path = {m: f"{o.make}/{m}.onnx" for m in [*MAKE, *(f"start-{s}" for s in START)]} | {"calib": f"npz:{o.make}/pixels-calib.npz"}
+    for name, f in START.items():
+        n = made.Made(1)
+        onnx.save(n.classes(f(n)), path[f"start-{name}"])
+    names = o.only.split(",") if o.only else list(MAKE)
     for m, (data, line) in MAKE.items():
-        if not os.path.exists(path[m]):
+        if m in names and not os.path.exists(path[m]):
             args = line.format(data=use[data], **path).split()
             p = subprocess.run([o.mlc, *args, "-o", path[m], "-q"], capture_output=True, text=True)
             if p.returncode:
                 sys.exit(f"{m}: {p.stderr.strip()}")
-    return [(test[data], path[m]) for m, (data, _) in MAKE.items()]
+    return [(test[data], path[m]) for m, (data, _) in MAKE.items() if m in names]
 
 
 def pictures(path, most=SAMPLES):
@@ -165,32 +187,55 @@ def one(mlc, data, model):
 
 
 def lite(mlc, data, model):
-    """The model's export in LiteRT."""
-    from ai_edge_litert.interpreter import Interpreter
-
+    """The model's export in LiteRT, a quantized one's with int8 edges too, if it can
+    have them."""
     from litert import opened
 
     m = onnx.load(model)
     quantized = any(n.op_type == "QuantizeLinear" for n in m.graph.node)
     feed = {k: v[:LITE_SAMPLES] for k, v in feeds(data, m).items()}
+    ok = True
     with tempfile.TemporaryDirectory() as d:
         path = f"{d}/model.onnx"
         onnx.save(m, path)
         step = opened(path)[m.graph.output[0].name] if quantized else None
         ours = run_mlc(mlc, path, feed, d)
-        shapes = [w for k, v in feed.items() for w in ("--shape", f"{k}=" + ",".join(map(str, (1, *v.shape[1:]))))]
-        p = subprocess.run([mlc, "build", path, "-o", f"{d}/model.tflite", "-q", *shapes], capture_output=True, text=True)
-        if p.returncode:
-            print(f"FAIL: {os.path.basename(model)}: {p.stderr.strip()}")
-            return False
-        it = Interpreter(model_path=f"{d}/model.tflite", num_threads=1)
-        it.allocate_tensors()
-        net = it.get_signature_runner("serving_default")
-        theirs = np.concatenate([next(iter(net(**{k: v[i:i + 1] for k, v in feed.items()}).values())) for i in range(len(ours))])
+        for edges in ("float", "int8") if quantized else ("float",):
+            ok &= exported(mlc, path, os.path.basename(model), edges, feed, ours, step, d)
+    return ok
+
+
+def exported(mlc, path, name, edges, feed, ours, step, d):
+    """The export of path against our results, in steps if it is quantized."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    shapes = [w for k, v in feed.items() for w in ("--shape", f"{k}=" + ",".join(map(str, (1, *v.shape[1:]))))]
+    p = subprocess.run([mlc, "build", path, "-o", f"{d}/model.tflite", "--json", "--tflite-edges", edges, *shapes], capture_output=True, text=True)
+    if p.returncode and edges == "int8" and "--tflite-edges=int8: " in p.stderr:
+        print(f"ok: {name} has no int8 edges: {p.stderr.strip()[:150]}")
+        return True
+    if p.returncode:
+        print(f"FAIL: {name} with {edges} edges: {p.stderr.strip()}")
+        return False
+    rep = json.loads(p.stdout)["tflite"]
+    it = Interpreter(model_path=f"{d}/model.tflite", num_threads=1)
+    it.allocate_tensors()
+    net = it.get_signature_runner("serving_default")
+
+    def enter(t, a):
+        if "scale" not in t or a.dtype != np.float32:
+            return a
+        return np.clip(np.rint(a / np.float32(t["scale"])) + t["zero_point"], -128, 127).astype(np.int8)
+
+    feed = {t["name"]: enter(t, feed[t["name"]]) for t in rep["inputs"]}
+    theirs = np.concatenate([next(iter(net(**{k: v[i:i + 1] for k, v in feed.items()}).values())).copy() for i in range(len(ours))])
+    t = rep["outputs"][0]
+    if "scale" in t:
+        theirs = (theirs.astype(np.float32) - t["zero_point"]) * np.float32(t["scale"])
     same = ours.argmax(1) == theirs.argmax(1)
     diff = float(abs(ours - theirs).max() / abs(ours).max())
-    line = f"{os.path.basename(model)} in LiteRT: {len(ours)} samples, same class on {100 * same.mean():.2f} %, largest difference {diff:.2g} of the largest output"
-    if not quantized:
+    line = f"{name} in LiteRT{' with int8 edges' * (edges == 'int8')}: {len(ours)} samples, same class on {100 * same.mean():.2f} %, largest difference {diff:.2g} of the largest output"
+    if step is None:
         ok = diff <= LITE_TOLERANCE
     else:
         off = abs(np.round((ours.astype(np.float64) - theirs) / step))
@@ -209,6 +254,7 @@ def main():
     p.add_argument("models", nargs="*")
     p.add_argument("--tflite", action="store_true")
     p.add_argument("--make")
+    p.add_argument("--only")
     p.add_argument("--pictures")
     p.add_argument("--fashion", default="/usr/share/datasets/fashion-mnist")
     p.add_argument("--tables", default="/usr/lib/python3/dist-packages/sklearn/datasets/data")

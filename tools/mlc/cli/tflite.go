@@ -35,6 +35,7 @@ type tfliteSummary struct {
 	Transposes []tfliteMoved `json:"transposes"`
 	Inputs     []tflitePort  `json:"inputs"`
 	Outputs    []tflitePort  `json:"outputs"`
+	Batch      string        `json:"batch,omitempty"`
 }
 
 type tfliteOp struct {
@@ -69,7 +70,7 @@ func newTFLitePort(p *tflite.Port) tflitePort {
 }
 
 func newTFLiteSummary(r *tflite.Report) *tfliteSummary {
-	s := &tfliteSummary{Transposes: []tfliteMoved{}}
+	s := &tfliteSummary{Batch: r.Batch, Transposes: []tfliteMoved{}}
 	for _, o := range r.Operators {
 		s.Operators = append(s.Operators, tfliteOp{o.Name, o.Version, o.N})
 	}
@@ -88,6 +89,9 @@ func newTFLiteSummary(r *tflite.Report) *tfliteSummary {
 // printTFLite lists ports that are stored otherwise than in the model or are
 // quantized, and the transposes that are left.
 func (a *app) printTFLite(s *tfliteSummary) {
+	if s.Batch != "" {
+		fmt.Fprintf(a.out, "  %s is 1 and may be resized (--dim %s=1 fixes it)\n", s.Batch, s.Batch)
+	}
 	for _, p := range append(append([]tflitePort{}, s.Inputs...), s.Outputs...) {
 		if p.Perm != nil {
 			fmt.Fprintf(a.out, "  %s is stored as %v, axes %v of the model\n", p.Name, p.Dims, p.Perm)
