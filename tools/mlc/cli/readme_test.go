@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -203,6 +204,36 @@ func shell(t *testing.T, dir string, f *fence, extra ...string) string {
 		t.Errorf("%s:%d: %v\n%s%s%s", f.file, f.line, err, f.text, &out, &errs)
 	}
 	return out.String()
+}
+
+// The messages that docs/errors.md shows are those that are printed.
+func TestErrorsDoc(t *testing.T) {
+	need.Command(t, "bash", "commands are run by it")
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	commandOnPath(t, dir)
+	said := shell(t, dir, &fence{file: "errors.md", text: "(mlc build lenet.mir; mlc build lenet.mir --target=arm46) 2>&1 || true\n"}, "lenet.mir", `module "lenet" opset {ai.onnx 28}
+dim N 1..8
+
+// the line of the doc is 7:2
+
+func main(%x: f32[N,3,8,8], %w: f32[4,3,3,3]) -> (%c: f32[N,4,8,8]) {
+	%c = Conv %x, %w : f32[N,4,8,8]
+	return %c
+}
+`)
+	have := strings.Split(strings.TrimSpace(said), "\n")
+	for _, line := range strings.Split(strings.TrimSpace(fences(t, filepath.Join(root, "docs/errors.md"))[0].text), "\n") {
+		if strings.HasPrefix(line, "mlc: model.onnx: ") {
+			continue // of models that need a file of their own
+		}
+		if !slices.Contains(have, line) {
+			t.Errorf("errors.md shows\n%s\nprinted is\n%s", line, said)
+		}
+	}
 }
 
 var summary = regexp.MustCompile(`(?m)^(\S+\.mlc): .*$`)
