@@ -15,7 +15,7 @@ const maxVector = 1 << 32
 
 // Record runs the reference interpreter on m, whose dims are bound, n times on
 // random inputs of seeds 1000, 2000, .... Errors: an input that has no random
-// form (Unsupported); what the interpreter says.
+// form, or a model that refuses random values, as of indices (Unsupported).
 func Record(ctx context.Context, m *ir.Module, n int) ([]Vector, error) {
 	var out []Vector
 	for k := range n {
@@ -32,6 +32,9 @@ func Record(ctx context.Context, m *ir.Module, n int) ([]Vector, error) {
 			in = append(in, tensor.V(t))
 		}
 		res, err := run(ctx, m, in)
+		if err != nil && ctx.Err() == nil {
+			return nil, diag.New(diag.Unsupported, "a run on random inputs, which the package's test would repeat (--vectors 0 leaves it out): %v", err)
+		}
 		if err != nil {
 			return nil, err
 		}

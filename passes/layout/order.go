@@ -162,6 +162,9 @@ func SameMemory(o, q Order, dims []int) bool {
 // extents from, stored as o says, is given new extents without moving an
 // element. It is false where no Order says that.
 func (o Order) Reshaped(from, to []int) (Order, bool) {
+	if slices.Contains(from, 0) || slices.Contains(to, 0) {
+		return Plain(), true // there is no element to move
+	}
 	f, p := o.Factors(from)
 	f, p, run, ok := refine(f, p, to)
 	if !ok {
@@ -211,7 +214,7 @@ func (o Order) Reshaped(from, to []int) (Order, bool) {
 	return out, true
 }
 
-// refine splits factors until each boundary between the axes of to is one
+// refine splits factors, none of which is 0, until each boundary between the axes of to is one
 // between factors; run[a] are the factors of axis a.
 func refine(f, p, to []int) (factors, perm []int, run [][2]int, ok bool) {
 	f, p = slices.Clone(f), slices.Clone(p)
@@ -300,6 +303,9 @@ func (o Order) Dropped(rank int, axes []int) (Order, bool) {
 // perm[i]. Neighbours that stay together are one axis. It is false where no
 // permutation of axes does it.
 func Between(from, to Order, dims []int) (stored, perm []int, ok bool) {
+	if slices.Contains(dims, 0) {
+		return betweenEmpty(from, to, dims)
+	}
 	f1, p1 := from.Factors(dims)
 	f2, p2 := to.Factors(dims)
 	f, p, _, ok := refine(f1, p1, f2)
@@ -317,5 +323,21 @@ func Between(from, to Order, dims []int) (stored, perm []int, ok bool) {
 		perm = append(perm, slices.Index(p, i))
 	}
 	stored, perm = normal(stored, perm)
+	return stored, perm, true
+}
+
+// betweenEmpty is Between for a value without elements, whose extents alone are
+// brought into another order; it has no shuffled axes.
+func betweenEmpty(from, to Order, dims []int) (stored, perm []int, ok bool) {
+	if len(from.Inner)+len(to.Inner) > 0 {
+		return nil, nil, false
+	}
+	at := from.Axes(len(dims))
+	for _, a := range at {
+		stored = append(stored, dims[a])
+	}
+	for _, a := range to.Axes(len(dims)) {
+		perm = append(perm, slices.Index(at, a))
+	}
 	return stored, perm, true
 }

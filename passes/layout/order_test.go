@@ -145,3 +145,21 @@ func TestDropped(t *testing.T) {
 		t.Errorf("a mean over height leaves %v", q)
 	}
 }
+
+// A value without elements has extents that are brought into order, and nothing
+// to divide by.
+func TestEmpty(t *testing.T) {
+	o := Order{Perm: []int{0, 2, 3, 1}}
+	for _, to := range [][]int{{0}, {6, 0}, {1, 2, 0, 3}, {6, 5}} {
+		if q, ok := o.Reshaped([]int{1, 2, 0, 3}, to); !ok || !slices.Equal(q.Axes(len(to)), Plain().Axes(len(to))) {
+			t.Errorf("reshaped to %v: %v, %v", to, q, ok)
+		}
+	}
+	if q, ok := Plain().Reshaped([]int{6}, []int{0, 2}); !ok {
+		t.Errorf("a cut to nothing: %v, %v", q, ok)
+	}
+	stored, perm, ok := Between(o, Plain(), []int{1, 2, 0, 3})
+	if !ok || !slices.Equal(stored, []int{1, 0, 3, 2}) || !slices.Equal(perm, []int{0, 3, 1, 2}) {
+		t.Errorf("between: %v by %v, %v", stored, perm, ok)
+	}
+}

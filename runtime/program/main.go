@@ -141,6 +141,9 @@ func (a *app) main(ctx context.Context, args []string) error {
 		return a.runPictures(ctx, s, files)
 	}
 	vals, err := a.inputs(given)
+	if err == nil {
+		err = a.notOver(given)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package program
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -155,11 +157,32 @@ func (a *app) save(outs []tensor.Tensor) error {
 	return nil
 }
 
+// notOver refuses -o where it names a file that a value comes from.
+func (a *app) notOver(given []string) error {
+	out, err := os.Stat(a.to)
+	if a.to == "" || err != nil || !out.Mode().IsRegular() {
+		return nil
+	}
+	for _, s := range given {
+		for _, x := range a.model.Inputs() {
+			s = strings.TrimPrefix(s, x.Name+"=")
+		}
+		if in, err := os.Stat(s); err == nil && os.SameFile(in, out) {
+			return diag.New(diag.Usage, "-o %s: is an input, want another file", a.to)
+		}
+	}
+	return nil
+}
+
 // saveTo writes a file whole or not at all.
 func saveTo(path string, t tensor.Tensor) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return diag.New(diag.Usage, "%v", err)
+		var e *fs.PathError // of a name that nobody has given
+		if errors.As(err, &e) {
+			err = e.Err
+		}
+		return diag.New(diag.Usage, "-o %s: %v", path, err)
 	}
 	defer os.Remove(f.Name()) // gone already where all went well
 	defer f.Close()

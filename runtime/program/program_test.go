@@ -112,6 +112,7 @@ func TestInputs(t *testing.T) {
 func TestCommand(t *testing.T) {
 	self, single := executable(t, two), executable(t, one)
 	dir := t.TempDir()
+	kept := file(t, "kept.npy", npy(t, tensor.MustOf([]float32{1, 2, 3}, 3)))
 	for _, c := range []struct {
 		self  string
 		args  string
@@ -150,7 +151,14 @@ func TestCommand(t *testing.T) {
 		{single, "", `{"z": [1,2,3]}`, 3, "the object has other keys"},
 		{single, "", "[1,2", 3, `input "x"`},
 		{single, "", "x", 3, `input "x"`},
-		{single, dir, "", 4, "supported: .npy"},
+		{single, dir, "", 2, "is a folder, want a file"},
+		{single, file(t, "in.txt", nil), "", 4, "supported: .npy"},
+		{single, "z=nothere.npy", "", 2, `no input "z" (inputs are x)`},
+		{single, "-", "", 3, "standard input is empty"},
+		{single, "", "", 3, "standard input is empty"},
+		{single, "zeros -o " + dir + "/nosuch/y.npy", "", 2, "-o " + dir + "/nosuch/y.npy: no such file"},
+		{single, kept + " -o " + kept, "", 2, "is an input, want another file"},
+		{single, "x=" + kept + " -o " + kept, "", 2, "is an input, want another file"},
 		{single, file(t, "short.raw", raw(1, 2)), "", 3, "8 raw bytes"},
 	} {
 		var out, errs bytes.Buffer

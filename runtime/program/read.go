@@ -3,8 +3,10 @@ package program
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +39,8 @@ func (a *app) inputs(given []string) ([]tensor.Value, error) {
 				i, what = j, rest
 			}
 		}
+		name, _, named := strings.Cut(s, "=")
+		named = named && i < 0
 		for j := 0; i < 0 && j < len(infos); j++ {
 			if !vals[j].Present() {
 				i = j
@@ -45,7 +49,11 @@ func (a *app) inputs(given []string) ([]tensor.Value, error) {
 		if i < 0 {
 			return nil, diag.New(diag.Usage, "%s: more values than inputs, which are %s", s, names(infos))
 		}
-		if err := a.read(what, i, infos, vals); err != nil {
+		err := a.read(what, i, infos, vals)
+		if named && errors.Is(err, fs.ErrNotExist) {
+			return nil, diag.New(diag.Usage, "%s: no such file, and no input %q (inputs are %s)", s, name, names(infos))
+		}
+		if err != nil {
 			return nil, diag.At(fmt.Sprintf("input %q", infos[i].Name), "", diag.BadData, err)
 		}
 	}
@@ -79,11 +87,15 @@ func (a *app) read(what string, i int, infos []runtime.Info, vals []tensor.Value
 		return err
 	default:
 		if what == "-" {
-			b, err = limited(a.in)
+			if b, err = limited(a.in); err == nil && len(b) == 0 {
+				return diag.New(diag.BadData, "standard input is empty")
+			}
 			ext = sniff(b, infos[i].Type)
 			break
 		}
-		if _, e := os.Stat(what); e == nil {
+		if st, e := os.Stat(what); e == nil && st.IsDir() {
+			return diag.New(diag.Usage, "%s: is a folder, want a file", what)
+		} else if e == nil {
 			return diag.New(diag.Unsupported, "%s: files of this kind (supported: .npy, .json, .pb, .raw, .bin)", what)
 		}
 		vals[i], err = literal(what, infos[i].Type)

@@ -62,6 +62,19 @@ func hasFolder(flag, path string) error {
 	return nil
 }
 
+// notOver makes sure that what a flag says to write is another file than the
+// model that it is made from, which could not be made again.
+func notOver(flag, out, model string) error {
+	a, err := os.Stat(out)
+	if err != nil {
+		return nil
+	}
+	if b, err := os.Stat(model); err == nil && os.SameFile(a, b) && a.Mode().IsRegular() {
+		return usage("%s %s: is the model itself, want another file", flag, out)
+	}
+	return nil
+}
+
 // writeThrough copies to what cannot be replaced or sought in.
 func writeThrough(path string, emit func(io.WriteSeeker) error) (int64, error) {
 	to, err := os.OpenFile(path, os.O_WRONLY, 0)

@@ -92,6 +92,9 @@ func (a *app) runBench(c *cobra.Command, models []string, f *benchFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := f.onlyForModels(c, models, "dim"); err != nil {
+		return err
+	}
 	builds, err := a.benchBuilds(c, models, f)
 	defer func() {
 		for _, b := range builds {

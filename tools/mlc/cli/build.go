@@ -69,6 +69,9 @@ func (a *app) build() *cobra.Command {
 		if o, err = emit.For(kind, o); err != nil {
 			return err
 		}
+		if err := notOver("-o", out, args[0]); err != nil {
+			return err
+		}
 		src, done, err := a.maybeQuantized(c, args[0], &o, mode, &q)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mlc-go/mlc/backend/target"
 	"github.com/mlc-go/mlc/codegen"
@@ -112,6 +113,25 @@ func (f *compileFlags) fill(c *cobra.Command, a *app, o *codegen.Options) error 
 		o.Bind.Shapes = append(o.Bind.Shapes, d)
 	}
 	return f.remarks(a, o)
+}
+
+// onlyForModels refuses flags that say how to compile where all files are compiled
+// already, but for those that the command has a use for.
+func (f *compileFlags) onlyForModels(c *cobra.Command, paths []string, but ...string) error {
+	for _, p := range paths {
+		if !isArtifactFile(p) {
+			return nil
+		}
+	}
+	var of cobra.Command
+	new(compileFlags).register(&of, f.level)
+	var err error
+	c.Flags().Visit(func(x *pflag.Flag) {
+		if err == nil && of.Flags().Lookup(x.Name) != nil && !slices.Contains(but, x.Name) {
+			err = usage("--%s: %s is compiled already; the flag says how to compile a model", x.Name, paths[0])
+		}
+	})
+	return err
 }
 
 func (f *compileFlags) remarks(a *app, o *codegen.Options) error {

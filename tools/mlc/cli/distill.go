@@ -78,6 +78,9 @@ func (j *trainJob) loadTeacher(ctx context.Context, a *app, f *trainFlags) error
 	o := a.options()
 	o.Stop = codegen.StageImport
 	var err error
+	if err = notOver("-o", f.out, f.teach.teacher); err != nil {
+		return err
+	}
 	j.teacherModel, err = j.load(ctx, a, "--teacher "+f.teach.teacher, f.teach.teacher, o)
 	return err
 }

@@ -62,6 +62,9 @@ func (a *app) eval() *cobra.Command {
 		if err := f.fill(c, a, &o); err != nil {
 			return err
 		}
+		if err := f.onlyForModels(c, args); err != nil {
+			return err
+		}
 		t0 := time.Now()
 		m, err := a.loadModel(c.Context(), args[0], o)
 		if err != nil {

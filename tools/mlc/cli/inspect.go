@@ -62,6 +62,9 @@ func (a *app) inspect() *cobra.Command {
 	f.register(c, "2")
 	c.Flags().BoolVar(&kernels, "kernels", false, "list the kernels and the share of MACs in fast ones")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := f.onlyForModels(c, args); err != nil {
+			return err
+		}
 		x, err := a.inspectModel(c, args[0], &f)
 		if err != nil {
 			return err

@@ -3,8 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mlc-go/mlc/codegen"
@@ -163,10 +164,6 @@ func readValue(s string, in runtime.Info, dims map[string]int64) (tensor.Value, 
 	if program.IsFile(s) {
 		return program.ReadFile(s, in.Type)
 	}
-	switch strings.ToLower(filepath.Ext(s)) {
-	case ".csv", ".png", ".jpg", ".jpeg", ".wav":
-		return tensor.Value{}, diag.New(diag.Unsupported, "%s: files of this kind (supported: .npy, .npz, .pb, .json, .raw, .bin)", s)
-	}
 	var d []int
 	if in.Type.IsTensor() && in.Type.Ranked() {
 		var err error
@@ -175,7 +172,18 @@ func readValue(s string, in runtime.Info, dims map[string]int64) (tensor.Value, 
 		}
 	}
 	t, err := tensor.ParseLiteral(s, in.Type.DType, d)
-	return tensor.V(t), err
+	if err == nil {
+		return tensor.V(t), nil
+	}
+	switch st, e := os.Stat(s); {
+	case e != nil:
+		err = diag.New(diag.Usage, "%s: no such file, and no value: %v", s, err)
+	case st.IsDir():
+		err = diag.New(diag.Usage, "%s: is a folder, want a file", s)
+	default:
+		err = diag.New(diag.Unsupported, "%s: files of this kind (supported: .npy, .npz, .pb, .json, .raw, .bin)", s)
+	}
+	return tensor.Value{}, err
 }
 
 func fromNPZ(file string, infos []runtime.Info, vals []tensor.Value, only int) error {
@@ -223,8 +231,27 @@ func fromDir(dir string, infos []runtime.Info, vals []tensor.Value) error {
 	return nil
 }
 
-// dimValues reads NAME=N pairs given to --dim for models that are compiled
-// already, and shapes given to --shape.
+// knownDims makes sure that an artifact has the open dims that --dim names.
+func knownDims(m *runtime.Model, path string, dims map[string]int64) error {
+	var have []string
+	for _, in := range m.Inputs() {
+		for _, d := range in.Type.Dims {
+			have = d.Symbols(have)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(dims)) {
+		if !slices.Contains(have, name) {
+			if len(have) == 0 {
+				have = []string{"none"}
+			}
+			return usage("%s: dim %s: the model has no such dim (has %s)", path, name, strings.Join(have, ", "))
+		}
+	}
+	return nil
+}
+
+// dimValues reads NAME=N pairs given to --dim for the values of inputs that are
+// made.
 func dimValues(dims []string) (map[string]int64, error) {
 	out := map[string]int64{}
 	for _, s := range dims {

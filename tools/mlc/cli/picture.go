@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -76,6 +78,17 @@ func (a *app) runPictures(ctx context.Context, m *runtime.Model, files []string,
 	}
 	if f.saved != nil && !a.quiet {
 		fmt.Fprintln(a.out, f.saved.line())
+	}
+	return nil
+}
+
+// noValues refuses what stands in the place of pictures and is a file of a value:
+// it goes to an input.
+func noValues(m *runtime.Model, files []string) error {
+	for _, f := range files {
+		if in := m.Inputs(); len(in) > 0 && (program.IsFile(f) || strings.ToLower(filepath.Ext(f)) == ".npz") {
+			return usage("%s: is no picture; values are given by name, as by -i %s=%s", f, in[0].Name, f)
+		}
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ func (a *app) print() *cobra.Command {
 	c.Flags().StringVar(&stage, "stage", codegen.StageImport, "`STAGE`: "+strings.Join(codegen.Stages(), ", "))
 	c.Flags().IntVar(&most, "max-elems", 0, "leave out the elements of constants with more than `N` (the text is then for reading only)")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := f.onlyForModels(c, args); err != nil {
+			return err
+		}
 		if isArtifactFile(args[0]) {
 			if c.Flags().Changed("stage") && stage != codegen.StagePlan {
 				return usage("%s is compiled: only its plan is left", args[0])

@@ -168,6 +168,9 @@ func (p *pruneJob) settle(c *cobra.Command, learning *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	if err := notOver("-o", p.train.out, p.train.model); err != nil {
+		return err
+	}
 	if p.want, err = p.pruning(s); err != nil {
 		return diag.In("mlc prune", diag.Usage, err)
 	}

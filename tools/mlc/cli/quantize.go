@@ -111,6 +111,9 @@ func (a *app) quantize() *cobra.Command {
 			if err := hasFolder(w.flag, w.path); err != nil {
 				return err
 			}
+			if err := notOver(w.flag, w.path, args[0]); err != nil {
+				return err
+			}
 		}
 		o := a.options()
 		if err := bindFlags(&o, dims, shapes); err != nil {

@@ -3,11 +3,14 @@ package cli_test
 import (
 	"bufio"
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +64,7 @@ func TestReadme(t *testing.T) {
 	var last string
 	for _, f := range fences(t, filepath.Join(root, "README.md")) {
 		if f.section == "Ten commands" {
-			continue // they need a clone and a machine of their own: tools/newcomer runs them
+			continue // TestTenCommands
 		}
 		switch f.lang {
 		case "sh":
@@ -87,6 +90,45 @@ func TestReadme(t *testing.T) {
 	}
 	if ran < 8 || programs < 3 {
 		t.Errorf("%d command blocks and %d programs found", ran, programs)
+	}
+}
+
+// The ten commands, from the second, with this binary in place of the one that
+// the first builds, and with a proxy of modules that has not heard of this one
+// and says so by 403, as those of companies do: what is replaced is asked of
+// nobody. tools/newcomer runs them to the letter, on a machine of their own.
+func TestTenCommands(t *testing.T) {
+	need.Command(t, "bash", "the README's commands are for it")
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "not for you", http.StatusForbidden)
+	}))
+	defer proxy.Close()
+	dir := t.TempDir()
+	commandOnPath(t, dir)
+	model, err := os.ReadFile(filepath.Join(root, "testdata/models/digits.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fence{file: "README.md, Ten commands", text: "mkdir clone\nmv bin clone/bin\ncp clone/bin/mlc clone/mlc\nmv model.onnx clone\ncd clone\n" +
+		"export GOFLAGS= GOSUMDB=off GOPROXY='" + proxy.URL + "'\n"}
+	for _, f := range fences(t, filepath.Join(root, "README.md")) {
+		switch {
+		case f.section != "Ten commands":
+		case f.lang == "go":
+			script.text += "cat >main.go <<'PROGRAM'\n" + f.text + "PROGRAM\n"
+		case f.lang == "sh":
+			script.text += f.text
+		}
+	}
+	script.text = strings.Replace(script.text, "go build -o mlc ./tools/mlc\n", "", 1)
+	script.text = strings.Replace(script.text, "$OLDPWD", root, 1)
+	lines := strings.Split(strings.TrimSpace(shell(t, dir, &script, "model.onnx", string(model))), "\n")
+	if last := lines[len(lines)-1]; len(strings.Fields(last)) != 10 {
+		t.Errorf("want the scores of ten classes at the end, have %q", last)
 	}
 }
 
@@ -162,6 +204,36 @@ func shell(t *testing.T, dir string, f *fence, extra ...string) string {
 		t.Errorf("%s:%d: %v\n%s%s%s", f.file, f.line, err, f.text, &out, &errs)
 	}
 	return out.String()
+}
+
+// The messages that docs/errors.md shows are those that are printed.
+func TestErrorsDoc(t *testing.T) {
+	need.Command(t, "bash", "commands are run by it")
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	commandOnPath(t, dir)
+	said := shell(t, dir, &fence{file: "errors.md", text: "(mlc build lenet.mir; mlc build lenet.mir --target=arm46) 2>&1 || true\n"}, "lenet.mir", `module "lenet" opset {ai.onnx 28}
+dim N 1..8
+
+// the line of the doc is 7:2
+
+func main(%x: f32[N,3,8,8], %w: f32[4,3,3,3]) -> (%c: f32[N,4,8,8]) {
+	%c = Conv %x, %w : f32[N,4,8,8]
+	return %c
+}
+`)
+	have := strings.Split(strings.TrimSpace(said), "\n")
+	for _, line := range strings.Split(strings.TrimSpace(fences(t, filepath.Join(root, "docs/errors.md"))[0].text), "\n") {
+		if strings.HasPrefix(line, "mlc: model.onnx: ") {
+			continue // of models that need a file of their own
+		}
+		if !slices.Contains(have, line) {
+			t.Errorf("errors.md shows\n%s\nprinted is\n%s", line, said)
+		}
+	}
 }
 
 var summary = regexp.MustCompile(`(?m)^(\S+\.mlc): .*$`)

@@ -51,6 +51,12 @@ func (a *app) run() *cobra.Command {
 		if format != "npy" && format != "pb" {
 			return usage("--out-format=%s: unknown format (have npy, pb)", format)
 		}
+		if c.Flags().Changed("out-format") && outDir == "" {
+			return usage("--out-format goes with --out-dir")
+		}
+		if top < 0 {
+			return usage("--top %d: want at least 1", top)
+		}
 		pictures := args[1:]
 		if len(pictures) > 0 && (len(ins) > 0 || random || outDir != "") {
 			return usage("%s: a picture beside -i, --random or --out-dir", pictures[0])
@@ -71,6 +77,9 @@ func (a *app) run() *cobra.Command {
 			return err
 		}
 		model := args[0]
+		if err := f.onlyForModels(c, args[:1], "dim"); err != nil {
+			return err
+		}
 		if o.Task, err = readTask(taskFile); err != nil {
 			return err
 		}
@@ -90,12 +99,20 @@ func (a *app) run() *cobra.Command {
 		if err := runsOn(engine, model, m.Artifact().Program.Target); err != nil {
 			return err
 		}
+		if err := noValues(m, pictures); err != nil {
+			return err
+		}
 		if len(pictures) > 0 {
 			return a.runPictures(c.Context(), m, pictures, pictureFlags{o.Task, top, threads, saved})
 		}
 		dims, err := dimValues(f.dims)
 		if err != nil {
 			return err
+		}
+		if isArtifactFile(args[0]) {
+			if err := knownDims(m, args[0], dims); err != nil {
+				return err
+			}
 		}
 		in, err := a.inputs(m, ins, random, seed, dims)
 		if err != nil {
@@ -117,6 +134,9 @@ type runFlags struct {
 func (a *app) save(ctx context.Context, model, file string, o codegen.Options) (*buildSummary, error) {
 	if isArtifactFile(model) {
 		return nil, usage("--save: %s is compiled already", model)
+	}
+	if err := notOver("--save", file, model); err != nil {
+		return nil, err
 	}
 	t0 := time.Now()
 	art, err := a.built(ctx, model, o)

@@ -70,6 +70,9 @@ func (a *app) serve() *cobra.Command {
 // the server.
 func (a *app) servedModel(o codegen.Options) serve.Loader {
 	return func(ctx context.Context, path string) (*runtime.Model, error) {
+		if st, err := os.Stat(path); err == nil && st.IsDir() {
+			return nil, usage("%s: is a folder, want a model file", path)
+		}
 		if isArtifactFile(path) {
 			return serve.ReadArtifact(path, a.open()...)
 		}

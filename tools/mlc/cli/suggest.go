@@ -23,7 +23,7 @@ func commandHint(root *cobra.Command, name string) string {
 // flagError words pflag's complaint and adds near misses.
 func flagError(c *cobra.Command, err error) error {
 	if e, ok := err.(*pflag.InvalidValueError); ok {
-		return usage("%s: --%s: have %q, want %s", c.CommandPath(), e.GetFlag().Name, e.GetValue(), e.GetFlag().Value.Type())
+		return usage("%s: --%s: have %q, want %s", c.CommandPath(), e.GetFlag().Name, e.GetValue(), valueText(e.GetFlag().Value.Type()))
 	}
 	e, ok := err.(*pflag.NotExistError)
 	if !ok {
@@ -43,6 +43,23 @@ func flagError(c *cobra.Command, err error) error {
 		hint = "did you mean " + strings.Join(n, ", ") + "?"
 	}
 	return usage("%s: unknown flag --%s (%s)", c.CommandPath(), e.GetSpecifiedName(), hint)
+}
+
+// valueText is what a flag of a type of pflag's takes, in words.
+func valueText(typ string) string {
+	switch typ {
+	case "float64":
+		return "a number"
+	case "int", "int64":
+		return "a whole number"
+	case "uint64":
+		return "a whole number of 0 or more"
+	case "duration":
+		return "a time such as 1.5s or 300ms"
+	case "bool":
+		return "true or false"
+	}
+	return typ
 }
 
 // knownPass checks the name of a pass, or of a rule where rules are allowed.

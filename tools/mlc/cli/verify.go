@@ -31,6 +31,9 @@ func (a *app) verify() *cobra.Command {
 	s.IntVar(&threads, "threads", 1, "`threads` a run may use")
 	s.DurationVar(&timeout, "timeout", 0, "give up on a case after this `time`")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if !(rtol >= 0 && atol >= 0) {
+			return usage("--rtol %v, --atol %v: want 0 or more", rtol, atol)
+		}
 		var err error
 		if f.target, err = onEngine(engine, f.target, c.Flags().Changed("target")); err != nil {
 			return err
