@@ -154,7 +154,7 @@ func (a *app) benchCheck(c *cobra.Command, f *benchFlags) ([]gate, *baseline, er
 		return nil, nil, usage("--duration %v: want a time above 0", f.duration)
 	case len(f.batches) == 0 || slices.Min(f.batches) < 1:
 		return nil, nil, usage("--batch %v: want numbers from 1", f.batches)
-	case len(f.pipelines) > 0 && (f.passes != "" || c.Flags().Changed("opt")):
+	case len(f.pipelines) > 0 && (typed(c.Flags(), "passes") || typed(c.Flags(), "opt")):
 		return nil, nil, usage("--pipeline says how to compile: -O and --passes cannot stand beside it")
 	}
 	gates, err := parseGates(f.failIf)

@@ -31,7 +31,7 @@ func (f *goFlags) register(c *cobra.Command) {
 // check refuses the flags where they mean nothing.
 func (f *goFlags) check(c *cobra.Command, kind string) error {
 	for _, name := range []string{"package", "weights", "vectors"} {
-		if kind != "go" && c.Flags().Changed(name) {
+		if kind != "go" && typed(c.Flags(), name) {
 			return usage("--%s goes with --emit go", name)
 		}
 	}

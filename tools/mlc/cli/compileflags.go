@@ -127,7 +127,7 @@ func (f *compileFlags) onlyForModels(c *cobra.Command, paths []string, but ...st
 	new(compileFlags).register(&of, f.level)
 	var err error
 	c.Flags().Visit(func(x *pflag.Flag) {
-		if err == nil && of.Flags().Lookup(x.Name) != nil && !slices.Contains(but, x.Name) {
+		if err == nil && of.Flags().Lookup(x.Name) != nil && !slices.Contains(but, x.Name) && typed(c.Flags(), x.Name) {
 			err = usage("--%s: %s is compiled already; the flag says how to compile a model", x.Name, paths[0])
 		}
 	})

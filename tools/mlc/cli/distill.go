@@ -29,7 +29,7 @@ func (f *distillFlags) register(s *pflag.FlagSet) {
 func (f *distillFlags) settle(c *cobra.Command) error {
 	if f.teacher == "" {
 		for _, name := range []string{"temp", "alpha"} {
-			if c.Flags().Changed(name) {
+			if typed(c.Flags(), name) {
 				return usage("--%s goes with --teacher", name)
 			}
 		}

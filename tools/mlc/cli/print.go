@@ -36,7 +36,7 @@ func (a *app) print() *cobra.Command {
 			return err
 		}
 		if isArtifactFile(args[0]) {
-			if c.Flags().Changed("stage") && stage != codegen.StagePlan {
+			if typed(c.Flags(), "stage") && stage != codegen.StagePlan {
 				return usage("%s is compiled: only its plan is left", args[0])
 			}
 			b, err := os.ReadFile(args[0])

@@ -64,7 +64,7 @@ func (p *pruneFlags) pruning(s *pflag.FlagSet) (retrain.Pruning, error) {
 	switch {
 	case !s.Changed("sparsity"):
 		return r, usage("the sparsity is missing: want the share to leave out")
-	case r.Structure != prune.Channel && (s.Changed("align") || s.Changed("min-channels")):
+	case r.Structure != prune.Channel && (typed(s, "align") || typed(s, "min-channels")):
 		return r, usage("align and min-channels are for structure channel")
 	}
 	return r, r.Check()
@@ -191,12 +191,12 @@ func (p *pruneJob) settle(c *cobra.Command, learning *pflag.FlagSet) error {
 	}
 	var stray error
 	for _, f := range []string{"begin", "end", "every"} {
-		if s.Changed(f) {
+		if typed(s, f) {
 			stray = usage("--%s: want --finetune", f)
 		}
 	}
 	learning.VisitAll(func(f *pflag.Flag) {
-		if s.Changed(f.Name) && stray == nil {
+		if typed(s, f.Name) && stray == nil {
 			stray = usage("--%s: want --finetune", f.Name)
 		}
 	})

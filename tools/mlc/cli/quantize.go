@@ -180,7 +180,7 @@ func (a *app) maybeQuantized(c *cobra.Command, model string, o *codegen.Options,
 		own := pflag.NewFlagSet("quantize", pflag.ContinueOnError)
 		(&quantFlags{}).register(own)
 		own.VisitAll(func(x *pflag.Flag) {
-			if c.Flags().Changed(x.Name) && err == nil {
+			if typed(c.Flags(), x.Name) && err == nil {
 				err = usage("--%s goes with --quantize int8", x.Name)
 			}
 		})

@@ -51,7 +51,7 @@ func (a *app) run() *cobra.Command {
 		if format != "npy" && format != "pb" {
 			return usage("--out-format=%s: unknown format (have npy, pb)", format)
 		}
-		if c.Flags().Changed("out-format") && outDir == "" {
+		if typed(c.Flags(), "out-format") && outDir == "" {
 			return usage("--out-format goes with --out-dir")
 		}
 		if top < 0 {
@@ -66,7 +66,7 @@ func (a *app) run() *cobra.Command {
 		case engineCPU:
 		case engineCUDA, engineSim:
 			a.device = a.deviceFor(engine)
-			if f.target, err = onEngine(engine, f.target, c.Flags().Changed("target")); err != nil {
+			if f.target, err = onEngine(engine, f.target, typed(c.Flags(), "target")); err != nil {
 				return err
 			}
 		default:

@@ -210,11 +210,26 @@ func (a *app) applySettings(c *cobra.Command) error {
 				return usage("%s: --%s: have %q, want %s", s.from, s.flag, v, f.Value.Type())
 			}
 		}
+		if f.Annotations == nil {
+			f.Annotations = map[string][]string{}
+		}
+		f.Annotations[settingMark] = []string{s.from}
 		if a.verbose {
 			a.note("%s", s)
 		}
 	}
 	return nil
+}
+
+// settingMark annotates a flag whose value is a setting's.
+const settingMark = "mlc_setting"
+
+// typed says whether the command line gives a flag. What has no effect beside
+// something else is refused where it is typed, and only there: a setting is for
+// many commands.
+func typed(s *pflag.FlagSet, name string) bool {
+	f := s.Lookup(name)
+	return f != nil && f.Changed && f.Annotations[settingMark] == nil
 }
 
 // settingsCheck is doctor's line: what is set beside the command line, and where.

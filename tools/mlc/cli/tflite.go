@@ -16,7 +16,7 @@ func registerTFLite(c *cobra.Command, o *tflite.Options) {
 // checkTFLite checks the flags that only an export to TensorFlow Lite takes.
 func checkTFLite(c *cobra.Command, o *tflite.Options, kind string) error {
 	for _, name := range []string{"tflite-io", "tflite-edges"} {
-		if c.Flags().Changed(name) && kind != "tflite" {
+		if typed(c.Flags(), name) && kind != "tflite" {
 			return usage("--%s is of TensorFlow Lite exports, and this one is %s", name, kind)
 		}
 	}

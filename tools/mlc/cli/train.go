@@ -128,7 +128,7 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 		return usage("--threads %d: want at least 0", f.threads)
 	case f.config.Epochs < 1 || f.config.Batch < 1:
 		return usage("--epochs %d, --batch %d: want at least 1", f.config.Epochs, f.config.Batch)
-	case f.val != "" && c.Flags().Changed("val-split"):
+	case f.val != "" && typed(c.Flags(), "val-split"):
 		return usage("--val and --val-split: want one of them")
 	case f.valSplit < 0 || f.valSplit >= 1 || f.valSplit != f.valSplit:
 		return usage("--val-split %v: want 0 to below 1", f.valSplit)
@@ -162,11 +162,11 @@ func (f *trainFlags) settle(c *cobra.Command) error {
 	case !slices.Contains(train.Schedules(), f.config.Schedule):
 		return usage("--schedule=%s: unknown (have %s)", f.sched, list(train.Schedules()))
 	}
-	if c.Flags().Changed("momentum") {
-		if f.config.Optimizer != train.SGD {
-			return usage("--momentum: want --optimizer sgd")
-		}
+	switch sgd := f.config.Optimizer == train.SGD; {
+	case sgd && c.Flags().Changed("momentum"):
 		f.config.Momentum = &f.momentum
+	case typed(c.Flags(), "momentum"):
+		return usage("--momentum: want --optimizer sgd")
 	}
 	var err error
 	if f.config.Augment, err = data.ParseAugment(f.augment); err != nil {
@@ -190,7 +190,7 @@ func (f *trainFlags) settleModel(c *cobra.Command) error {
 		return usage("-o %s: want a suffix of .onnx, .mir, .mlc", f.out)
 	case f.precision != precisionFloat && f.precision != precisionQAT:
 		return usage("--precision=%s: unknown (have %s, %s)", f.precision, precisionFloat, precisionQAT)
-	case f.precision == precisionFloat && c.Flags().Changed("freeze-ranges"):
+	case f.precision == precisionFloat && typed(c.Flags(), "freeze-ranges"):
 		return usage("--freeze-ranges: want --precision %s", precisionQAT)
 	case !(f.freezeRanges >= 0 && f.freezeRanges <= 1):
 		return usage("--freeze-ranges %v: want 0 to 1", f.freezeRanges)

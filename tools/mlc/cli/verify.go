@@ -35,7 +35,7 @@ func (a *app) verify() *cobra.Command {
 			return usage("--rtol %v, --atol %v: want 0 or more", rtol, atol)
 		}
 		var err error
-		if f.target, err = onEngine(engine, f.target, c.Flags().Changed("target")); err != nil {
+		if f.target, err = onEngine(engine, f.target, typed(c.Flags(), "target")); err != nil {
 			return err
 		}
 		o := a.options()
