@@ -183,6 +183,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: min(10*time.Second, s.o.Timeout),
+		ReadTimeout:       s.o.Timeout,     // a body that nobody asked for is awaited too
 		WriteTimeout:      2 * s.o.Timeout, // a client that does not read its answer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -211,7 +212,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			return diag.In("", diag.Internal, err)
 		}
-		return diag.New(diag.Limit, "%d requests were cut off after %v", n, s.o.Grace)
+		if n > 0 {
+			return diag.New(diag.Limit, "%d requests were cut off after %v", n, s.o.Grace)
+		}
+		s.o.Log.Warn("connections without a request were cut off", "after", s.o.Grace)
 	}
 	s.o.Log.Info("drained")
 	return nil
