@@ -98,7 +98,12 @@ func (a *app) run(self string, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C does not ask
+	to := NewOutput(a.out)
+	a.out = to
 	err = a.main(ctx, args)
+	if lost := to.Err(); lost != nil {
+		err = lost
+	}
 	switch {
 	case err == nil:
 		return 0

@@ -23,6 +23,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
+	"github.com/mlc-go/mlc/runtime/program"
 )
 
 // Registry is what a command knows beyond the built-in; nil fields are the
@@ -54,6 +55,8 @@ const exitInterrupted = 130
 // limit, 5 internal, 130 interrupted.
 func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 	a := newApp(reg)
+	to := program.NewOutput(out)
+	out = to
 	a.in, a.out, a.err = in, out, errw
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -64,6 +67,9 @@ func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errw)
 	err := root.ExecuteContext(ctx)
+	if lost := to.Err(); lost != nil {
+		err = lost
+	}
 	switch {
 	case err == nil && a.failed:
 		return 1
