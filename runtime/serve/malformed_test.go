@@ -341,6 +341,26 @@ func stalled(t *testing.T, url, text string) net.Conn {
 	return c
 }
 
+// TestAnswerNotTaken: a client that does not read its answer, of 32 MiB, holds its
+// place no longer than twice the limit of time, and is not counted as answered.
+func TestAnswerNotTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.mlc")
+	write(t, path, compiled(t, []byte(`module "wide" opset {ai.onnx 21}
+func main(%x: f32[1]) -> (%y: f32[8388608]) {
+	%s = const i64[1] [8388608]
+	%y = Expand %x, %s : f32[8388608]
+	return %y
+}
+`)))
+	url, _ := started(t, serve.Options{Timeout: time.Second}, path)
+	body := `{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}],"parameters":{"binary_data_output":true}}`
+	stalled(t, url, fmt.Sprintf("POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+	await(t, "end of the request", func() bool {
+		_, b := get(t, url+"/metrics")
+		return strings.Contains(string(b), "mlc_requests_in_flight 0\n") && strings.Contains(string(b), `mlc_requests_total{model="m",code="499"} 1`)
+	})
+}
+
 // TestStalledDrain: a connection that waits for no model's answer does not make
 // the end of the server an error.
 func TestStalledDrain(t *testing.T) {
