@@ -77,6 +77,34 @@ const shadowing = `func main(%log: f32[2]) -> (%make: f32[2]) {
 }
 `
 
+// collide has an output whose name in Go is what the input's becomes, since in is
+// taken; and a byte order mark, which Go wants at the beginning of a file or nowhere.
+const collide = `func main(%in: f32[2]) -> (%"in_\ufeffinput": f32[2]) {
+	%"in_\ufeffinput" = Abs %in : f32[2]
+	return %"in_\ufeffinput"
+}
+`
+
+// complexes have no order and no largest.
+const complexes = `func main(%x: c64[2], %y: c128[2]) -> (%a: c64[2], %b: c128[2]) {
+	%a = Identity %x : c64[2]
+	%b = Identity %y : c128[2]
+	return %a, %b
+}
+`
+
+// looping runs a reference function, which allocates.
+const looping = `func main(%x: f32[2]) -> (%y: f32[2]) {
+	%n = const i64[] [5]
+	%y = Loop %n, _, %x {(%i: i64[], %c: bool[], %s: f32[2])
+		%t = Add %s, %s : f32[2]
+		%d = Identity %c : bool[]
+		yield %d, %t
+	} : f32[2]
+	return %y
+}
+`
+
 // stateful keeps a running sum.
 const stateful = `state %sum: f32[2] = zeros
 func main(%before: f32[2] -> %sum, %x: f32[2]) -> (%after: f32[2] -> %sum, %y: f32[2]) {
@@ -156,6 +184,9 @@ func TestForms(t *testing.T) {
 	write(t, filepath.Join(dir, "many"), files(t, build(t, mir(many), codegen.Options{}, 2), gosrc.Options{Package: "many"}))
 	write(t, filepath.Join(dir, "stateful"), files(t, build(t, mir(stateful), codegen.Options{}, 1), gosrc.Options{Package: "stateful"}))
 	write(t, filepath.Join(dir, "shadowing"), files(t, build(t, mir(shadowing), codegen.Options{}, 1), gosrc.Options{Package: "shadowing"}))
+	for name, body := range map[string]string{"collide": collide, "complexes": complexes, "looping": looping} {
+		write(t, filepath.Join(dir, name), files(t, build(t, mir(body), codegen.Options{}, 1), gosrc.Options{Package: name}))
+	}
 	write(t, filepath.Join(dir, "plain"), files(t, build(t, mir(many), codegen.Options{Target: "generic"}, 0), gosrc.Options{Package: "plain"}))
 	digits := codegen.File("../../testdata/models/digits.onnx")
 	one := bindshape.Binding{Dims: []bindshape.Dim{{Name: "N", Lo: 1, Hi: 1}}}
@@ -164,6 +195,7 @@ func TestForms(t *testing.T) {
 		write(t, filepath.Join(dir, "digits"), files(t, b, gosrc.Options{Package: "digits", SideFile: true}))
 	}
 	goTool(t, dir, []string{"GOARCH=arm64"}, "vet", "./digits", "./plain")
+	goTool(t, dir, nil, "vet", "./...")
 	goTool(t, dir, nil, "test", "./...")
 }
 

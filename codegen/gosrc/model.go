@@ -22,6 +22,7 @@ type model struct {
 	States         bool
 	Imports        []string // packages of kernels, by name
 	Kernels        []string // variables, "gemm.F32_generic"
+	Refs           bool     // some of them are reference functions, which may allocate
 	NParams, NOuts int      // of main, those of states included
 	Seeds          []uint64
 	Rtol, Atol     float64
@@ -67,7 +68,7 @@ func describe(p *plan.Program) (*model, error) {
 	f := p.Main()
 	m := &model{Title: p.Name, Arch: p.Arch, States: len(p.States) > 0, NParams: len(f.Params), NOuts: len(f.Results)}
 	var faults diag.List
-	names := map[string]bool{}
+	names, locals := map[string]bool{}, map[string]bool{}
 	add := func(to *[]port, what string, at int, name string, s plan.SlotID) {
 		x, err := portOf(what, name, f.Slots[s].Type)
 		if err != nil {
@@ -75,7 +76,7 @@ func describe(p *plan.Program) (*model, error) {
 			return
 		}
 		x.At = at
-		x.name(what, names)
+		x.name(what, names, locals)
 		*to = append(*to, x)
 	}
 	for i, s := range f.Params {
@@ -95,6 +96,7 @@ func describe(p *plan.Program) (*model, error) {
 			continue
 		}
 		m.Kernels = append(m.Kernels, v)
+		m.Refs = m.Refs || strings.HasPrefix(v, "ref.")
 		if pkg, _, _ := strings.Cut(v, "."); !slices.Contains(m.Imports, pkg) {
 			m.Imports = append(m.Imports, pkg)
 		}
@@ -157,7 +159,7 @@ func bindings(dims []string) string {
 var reserved = []string{"p", "err", "in", "out", "copy", "len", "make", "nil", "log", "tensor", "dtype", "exec", "artifact", "kernel", "cpu", "context", "fmt", "sync", "string", "error"}
 
 // name chooses Go names that no other port has.
-func (p *port) name(what string, taken map[string]bool) {
+func (p *port) name(what string, taken, locals map[string]bool) {
 	id := ident(p.Name)
 	if id == "" || !unicode.IsLetter(rune(id[0])) {
 		id = ident(what) + id
@@ -172,9 +174,11 @@ func (p *port) name(what string, taken map[string]bool) {
 	if strings.ToUpper(id) == id {
 		p.Local = strings.ToLower(id)
 	}
-	if token.IsKeyword(p.Local) || slices.Contains(reserved, p.Local) || isGoType(p.Local) {
+	// The longer name may be that of another port: "in" and "in_input".
+	for token.IsKeyword(p.Local) || slices.Contains(reserved, p.Local) || isGoType(p.Local) || locals[p.Local] {
 		p.Local += ident(what)
 	}
+	locals[p.Local] = true
 }
 
 func isGoType(s string) bool {

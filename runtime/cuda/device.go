@@ -27,6 +27,7 @@ type Device struct {
 	info    Info
 	limit   int64 // of the pool
 
+	use   sync.RWMutex // held for writing by who lets go of the library, for reading by who calls it
 	mu    sync.Mutex
 	sizes map[uint64]int // of what is allocated or pooled
 	pool  []uint64       // freed, oldest first
@@ -118,15 +119,16 @@ func (d *Device) describe() error {
 // Info describes the device.
 func (d *Device) Info() Info { return d.info }
 
-// Close frees what is pooled and lets go of the device and the driver. What
-// still uses the device fails from now on.
+// Close waits for calls of the driver that are under way, frees what is pooled and
+// lets go of the device and the driver. What still uses the device fails from then on.
 func (d *Device) Close() error {
-	err := d.in(d.drain)
-	d.mu.Lock()
-	if d.dead != nil && d.drv.lib == 0 {
-		d.mu.Unlock()
+	d.use.Lock()
+	defer d.use.Unlock()
+	if d.drv.lib == 0 {
 		return nil
 	}
+	err := d.current(d.drain)
+	d.mu.Lock()
 	d.dead = diag.New(diag.Usage, "CUDA: the device is closed")
 	d.mu.Unlock()
 	err = errors.Join(err, d.drv.fault("end", call(d.drv.contextRelease, uintptr(d.ordinal))), purego.Dlclose(d.drv.lib))

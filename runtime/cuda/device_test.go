@@ -31,6 +31,8 @@ type fake struct {
 	live     func() int64
 	launches func() int64
 	contexts func() int32
+	wait     func(ms int32)
+	waiting  func() int32
 }
 
 func newFake(t *testing.T) *fake {
@@ -45,7 +47,7 @@ func newFake(t *testing.T) *fake {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { purego.Dlclose(lib) })
-	for name, fn := range map[string]any{"fake_fail": &f.fail, "fake_machine": &f.machine, "fake_limit": &f.limit, "fake_busy": &f.busy, "fake_live": &f.live, "fake_launches": &f.launches, "fake_contexts": &f.contexts} {
+	for name, fn := range map[string]any{"fake_fail": &f.fail, "fake_machine": &f.machine, "fake_limit": &f.limit, "fake_busy": &f.busy, "fake_live": &f.live, "fake_launches": &f.launches, "fake_contexts": &f.contexts, "fake_wait": &f.wait, "fake_waiting": &f.waiting} {
 		purego.RegisterLibFunc(fn, lib, name)
 	}
 	return f
@@ -394,4 +396,40 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 	must(t, code.Close())
 	must(t, d.Close())
+}
+
+// TestCloseInUse: Close does not take the library away under a call that is under
+// way, and may itself be called by several at a time; later calls fail.
+func TestCloseInUse(t *testing.T) {
+	f := newFake(t)
+	d := f.open(t, Options{})
+	q, err := d.Queue()
+	must(t, err)
+	f.wait(300)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := q.Wait(context.Background()); err != nil {
+			t.Errorf("the call under way: %v", err)
+		}
+	})
+	for f.waiting() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 4 {
+		wg.Go(func() {
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+			if f.waiting() != 0 {
+				t.Error("the device is closed under a call")
+			}
+		})
+	}
+	wg.Wait()
+	if n := f.contexts(); n != 0 {
+		t.Errorf("%d contexts are left", n)
+	}
+	if err := q.Wait(context.Background()); diag.KindOf(err) != diag.Usage || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("afterwards: %v", err)
+	}
 }

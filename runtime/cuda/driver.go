@@ -146,8 +146,15 @@ const (
 // minDriver is what PTX 7.0 needs.
 const minDriver = 11000
 
-// in runs f with the context current; it belongs to a thread of the system.
+// in is current for everybody but Close, which waits until f is done.
 func (d *Device) in(f func() error) error {
+	d.use.RLock()
+	defer d.use.RUnlock()
+	return d.current(f)
+}
+
+// current runs f with the context current; it belongs to a thread of the system.
+func (d *Device) current(f func() error) error {
 	goruntime.LockOSThread()
 	defer goruntime.UnlockOSThread()
 	if err := d.lost(); err != nil {

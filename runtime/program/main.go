@@ -57,8 +57,15 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	if err != nil {
 		return a.fail(diag.New(diag.Usage, "cannot find its own file, which holds the model: %v (call it by a path that has a slash)", err))
 	}
-	return a.run(self, args)
+	if _, err := os.Stat(running); err == nil {
+		return a.run(self, running, args)
+	}
+	return a.run(self, self, args)
 }
+
+// running is the program's own file on linux, also where it was deleted or replaced
+// since it was started, or never had a name.
+const running = "/proc/self/exe"
 
 // executable is the program's own file. Where there is no /proc, as in an empty
 // chroot, the path that it was called by serves.
@@ -76,8 +83,9 @@ func executable() (string, error) {
 	return "", err
 }
 
-func (a *app) run(self string, args []string) int {
-	b, unmap, err := artifact.Map(self)
+// run runs the program self, which can be read at file.
+func (a *app) run(self, file string, args []string) int {
+	b, unmap, err := artifact.Map(file)
 	if err != nil {
 		return a.fail(diag.In(self, diag.BadModel, err))
 	}
@@ -98,7 +106,12 @@ func (a *app) run(self string, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C does not ask
+	to := NewOutput(a.out)
+	a.out = to
 	err = a.main(ctx, args)
+	if lost := to.Err(); lost != nil {
+		err = lost
+	}
 	switch {
 	case err == nil:
 		return 0

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"image"
 	"image/jpeg"
 	"image/png"
@@ -179,6 +180,35 @@ func TestCommand(t *testing.T) {
 		}
 		if _, err := tensor.ReadNPY(bytes.NewReader(b), 1<<20); err != nil {
 			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+// full is an output that takes so many bytes.
+type full int
+
+func (f *full) Write(b []byte) (int, error) {
+	if len(b) > int(*f) {
+		return int(*f), errors.New("no space left")
+	}
+	*f -= full(len(b))
+	return len(b), nil
+}
+
+// TestOutputLost: a result that could not be printed is an error in every form,
+// however little of it was lost.
+func TestOutputLost(t *testing.T) {
+	self := executable(t, one)
+	for _, args := range []string{"zeros", "zeros --json", "zeros --top 1", "zeros -o -", "--help", "--version"} {
+		var out, errs bytes.Buffer
+		if rc := program.Run(self, strings.Fields(args), nil, &out, &errs); rc != 0 {
+			t.Fatal(args, rc, errs.String())
+		}
+		for _, room := range []full{0, full(out.Len() - 1)} {
+			errs.Reset()
+			if rc := program.Run(self, strings.Fields(args), nil, &room, &errs); rc != 2 || errs.String() != "prog: standard output: no space left\n" {
+				t.Errorf("%s: exit code %d, %q", args, rc, errs.String())
+			}
 		}
 	}
 }

@@ -61,7 +61,10 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, m *served, name, v
 	}()
 	code, err := s.postTo(w, r, m, name, version, start, b, read)
 	if err == nil {
-		b.out.write(w)
+		if err := b.out.write(w); err != nil {
+			code = statusClientGone
+			s.o.Log.Debug("answer not taken", "model", name, "error", err)
+		}
 		b.free()
 		return
 	}

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
+	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -288,4 +291,88 @@ func TestTimeAndQueue(t *testing.T) {
 		t.Errorf("a body that does not come: %d, want 408", code)
 	}
 	pw()
+}
+
+// TestStalledBodies: a body that is announced and does not come is awaited no
+// longer than the limit of time, whatever the answer is and though nobody reads it.
+func TestStalledBodies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.mlc")
+	write(t, path, compiled(t, adder(1)))
+	url, _ := started(t, serve.Options{Timeout: 200 * time.Millisecond}, path)
+	for head, want := range map[string]string{
+		"POST /v2/models/none/infer": "404",
+		"POST /nothing":              "404",
+		"PUT /v2/models/m/infer":     "405",
+		"GET /v2":                    "200",
+		"POST /v2/models/m/infer":    "408",
+		"POST /v2/models/m/infer\nContent-Encoding: br":               "415",
+		"POST /v2/models/m/picture\nContent-Type: text/plain":         "415",
+		"POST /v2/models/m/infer\nInference-Header-Content-Length: x": "400",
+	} {
+		t.Run(head, func(t *testing.T) {
+			t.Parallel()
+			first, rest, more := strings.Cut(head, "\n")
+			if more {
+				rest += "\r\n"
+			}
+			c := stalled(t, url, first+" HTTP/1.1\r\nHost: x\r\n"+rest+"Content-Length: 10\r\n\r\n")
+			if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(c)
+			if err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 "+want) {
+				t.Errorf("have %q, %v, want %s and the end of the connection", b, err, want)
+			}
+		})
+	}
+}
+
+// stalled is a connection on which so much was sent.
+func stalled(t *testing.T, url, text string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestAnswerNotTaken: a client that does not read its answer, of 32 MiB, holds its
+// place no longer than twice the limit of time, and is not counted as answered.
+func TestAnswerNotTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.mlc")
+	write(t, path, compiled(t, []byte(`module "wide" opset {ai.onnx 21}
+func main(%x: f32[1]) -> (%y: f32[8388608]) {
+	%s = const i64[1] [8388608]
+	%y = Expand %x, %s : f32[8388608]
+	return %y
+}
+`)))
+	url, _ := started(t, serve.Options{Timeout: time.Second}, path)
+	body := `{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}],"parameters":{"binary_data_output":true}}`
+	stalled(t, url, fmt.Sprintf("POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+	await(t, "end of the request", func() bool {
+		_, b := get(t, url+"/metrics")
+		return strings.Contains(string(b), "mlc_requests_in_flight 0\n") && strings.Contains(string(b), `mlc_requests_total{model="m",code="499"} 1`)
+	})
+}
+
+// TestStalledDrain: a connection that waits for no model's answer does not make
+// the end of the server an error.
+func TestStalledDrain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.mlc")
+	write(t, path, compiled(t, adder(1)))
+	url, end := started(t, serve.Options{Timeout: time.Hour, Grace: 100 * time.Millisecond}, path)
+	stalled(t, url, "POST /v2/models/none/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+	await(t, "request", func() bool {
+		_, b := get(t, url+"/metrics")
+		return strings.Contains(string(b), `mlc_requests_total{model="",code="404"} 1`)
+	})
+	if err := end(); err != nil {
+		t.Error(err)
+	}
 }

@@ -75,6 +75,10 @@ func (m *served) load(ctx context.Context) (v *version, err error) {
 			err = diag.In(m.path, diag.Internal, fmt.Errorf("%v", r))
 		}
 	}()
+	if st := stat(m.path); st.there() && !st.info.Mode().IsRegular() && !st.info.IsDir() {
+		// Reading a pipe or a device may never end, and with it the watch and Serve.
+		return nil, &diag.Error{Kind: diag.BadModel, File: m.path, Have: "a file of mode " + st.info.Mode().Type().String(), Want: "a regular file or a folder"}
+	}
 	x, err := m.s.o.Load(ctx, m.path)
 	if err != nil {
 		return nil, err

@@ -244,7 +244,7 @@ func passes() []byte {
 // Pictures that wait are files in memory, not pixels.
 func TestPictureMemory(t *testing.T) {
 	need.Time(t, "large pictures are decoded")
-	_, h := server(t, serve.Options{Concurrency: 1}, map[string][]byte{"m": compiled(t, lamp(0))})
+	_, h := server(t, serve.Options{Concurrency: 1, Timeout: 10 * time.Minute}, map[string][]byte{"m": compiled(t, lamp(0))})
 	body := grey(t, 4096, 4096, 1) // 16 MiB of pixels
 	const requests = 64
 	stop := make(chan bool)

@@ -74,19 +74,23 @@ func (r *response) encode(model, version, id string, outs []output) error {
 	return nil
 }
 
-func (r *response) write(w http.ResponseWriter) {
+// write sends the answer. Error: the client does not take it.
+func (r *response) write(w http.ResponseWriter) error {
 	h := w.Header()
 	if !r.binary {
 		h["Content-Type"] = []string{"application/json"}
 		h["Content-Length"] = []string{strconv.Itoa(len(r.json))}
-		w.Write(r.json)
-		return
+		_, err := w.Write(r.json)
+		return err
 	}
 	h["Content-Type"] = []string{"application/octet-stream"}
 	h["Inference-Header-Content-Length"] = []string{strconv.Itoa(len(r.json))}
 	h["Content-Length"] = []string{strconv.Itoa(len(r.json) + len(r.bin))}
-	w.Write(r.json)
-	w.Write(r.bin)
+	if _, err := w.Write(r.json); err != nil {
+		return err
+	}
+	_, err := w.Write(r.bin)
+	return err
 }
 
 func appendBinary(b []byte, t *tensor.Tensor) []byte {

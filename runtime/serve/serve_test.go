@@ -3,12 +3,17 @@ package serve_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"reflect"
+	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/runtime"
 	"github.com/mlc-go/mlc/runtime/serve"
 )
 
@@ -163,5 +168,46 @@ func main(%x: f32[N]) -> (%y: f32[N]) {
 		if want := `"data":[` + strings.ReplaceAll(data, "2", "4") + `]`; code != 200 || !strings.Contains(string(b), want) {
 			t.Errorf("%d elements: %d %s", n, code, b)
 		}
+	}
+}
+
+// TestReadArtifact: loading takes the file's size of memory and not twice that, and
+// what is no artifact, however large, takes none.
+func TestReadArtifact(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.mlc")
+	whole := compiled(t, []byte(`module "large" opset {ai.onnx 21}
+func main(%x: f32[1,2000]) -> (%y: f32[1,2000]) {
+	%k = const f32[2000,2000] random(seed=1)
+	%y = MatMul %x, %k : f32[1,2000]
+	return %y
+}
+`))
+	spent := func() (*runtime.Model, int, error) {
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		m, err := serve.ReadArtifact(path)
+		goruntime.ReadMemStats(&after)
+		return m, int(after.TotalAlloc - before.TotalAlloc), err
+	}
+	write(t, path, whole)
+	m, n, err := spent()
+	if err != nil || n > len(whole)*5/4 {
+		t.Errorf("a file of %d bytes took %d, %v", len(whole), n, err)
+	}
+	if err == nil {
+		m.Close()
+	}
+	for name, b := range map[string][]byte{"cut": whole[:len(whole)/2], "header": whole[:64], "magic": whole[:8], "more": append(whole, 0), "nothing": nil} {
+		write(t, path, b)
+		if _, _, err := spent(); diag.KindOf(err) != diag.BadModel || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	write(t, path, []byte("no artifact"))
+	if err := os.Truncate(path, 1<<40); err != nil {
+		t.Logf("no file of 1 TiB here: %v", err)
+	}
+	if _, n, err := spent(); diag.KindOf(err) != diag.BadModel || n > 1<<20 {
+		t.Errorf("garbage took %d bytes, %v", n, err)
 	}
 }

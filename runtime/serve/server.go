@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"github.com/mlc-go/mlc/ir/diag"
 	"github.com/mlc-go/mlc/ir/tensor"
 	"github.com/mlc-go/mlc/runtime"
+	"github.com/mlc-go/mlc/runtime/artifact"
 )
 
 // Loader makes a Model of a file. The Model must not depend on the file
@@ -114,17 +116,42 @@ func LoadArtifact(_ context.Context, path string) (*runtime.Model, error) {
 
 // ReadArtifact is LoadArtifact with options of the runtime.
 func ReadArtifact(path string, opts ...runtime.Option) (*runtime.Model, error) {
-	b, err := os.ReadFile(path)
+	b, err := readAligned(path)
 	if err != nil {
 		return nil, diag.In(path, diag.BadModel, err)
 	}
-	aligned := tensor.AlignedBytes(len(b))
-	copy(aligned, b)
-	m, err := runtime.Decode(aligned, opts...)
+	m, err := runtime.Decode(b, opts...)
 	if err != nil {
 		return nil, diag.In(path, diag.BadModel, err)
 	}
 	return m, nil
+}
+
+// readAligned reads a file to where constants can be viewed: a second copy of a
+// model, beside the one that serves, is much. What is no artifact is not read.
+func readAligned(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	head := make([]byte, 64)
+	if n, err := io.ReadFull(f, head); !artifact.IsArtifact(head[:n]) {
+		if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = diag.New(diag.BadModel, "not an mlc artifact")
+		}
+		return nil, err
+	}
+	b := tensor.AlignedBytes(int(st.Size()))
+	n, err := io.ReadFull(f, b[copy(b, head):])
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) { // cut while it was read: Decode says so
+		err = nil
+	}
+	return b[:min(len(b), len(head)+n)], err
 }
 
 var nameRE = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
@@ -183,6 +210,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: min(10*time.Second, s.o.Timeout),
+		ReadTimeout:       s.o.Timeout,     // a body that nobody asked for is awaited too
 		WriteTimeout:      2 * s.o.Timeout, // a client that does not read its answer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -211,7 +239,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			return diag.In("", diag.Internal, err)
 		}
-		return diag.New(diag.Limit, "%d requests were cut off after %v", n, s.o.Grace)
+		if n > 0 {
+			return diag.New(diag.Limit, "%d requests were cut off after %v", n, s.o.Grace)
+		}
+		s.o.Log.Warn("connections without a request were cut off", "after", s.o.Grace)
 	}
 	s.o.Log.Info("drained")
 	return nil

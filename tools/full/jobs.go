@@ -79,7 +79,9 @@ func (r *runner) jobs() ([]job, error) {
 	}
 	for _, f := range targets {
 		add("fuzz/"+f.pkg+"/"+f.name, r.fuzz.Seconds()+15, func(r *runner, log io.Writer) error {
-			return r.command(log, nil, "go", "test", "-run=^$", "-fuzz=^"+f.name+"$", "-fuzztime="+r.fuzz.String(), "./"+f.pkg)
+			// Shrinking an input that reaches something new takes up to a minute, all of
+			// the time there is, unless it is told to give up sooner.
+			return r.command(log, nil, "go", "test", "-run=^$", "-fuzz=^"+f.name+"$", "-fuzztime="+r.fuzz.String(), "-fuzzminimizetime=100x", "./"+f.pkg)
 		})
 	}
 	return out, nil

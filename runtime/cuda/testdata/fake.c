@@ -4,18 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef int R;
 static char fail_name[64];
 static R fail_with;
 static int fail_after, driver_version = 12040, devices = 1, major = 8, minor = 6, current, contexts;
 static int busy, queries;
+static volatile int waiting, wait_ms;
 static long live, launches, limit = 1L << 30, used;
 
 void fake_fail(const char *name, R code, int after) { snprintf(fail_name, sizeof fail_name, "%s", name); fail_with = code; fail_after = after; }
 void fake_machine(int version, int n, int maj, int min) { driver_version = version; devices = n; major = maj; minor = min; }
 void fake_limit(long n) { limit = n; }
 void fake_busy(int n) { busy = n; }
+void fake_wait(int ms) { wait_ms = ms; } /* how long cuStreamSynchronize takes */
+int fake_waiting(void) { return waiting; } /* calls of it that are under way */
 long fake_live(void) { return live; }
 long fake_launches(void) { return launches; }
 int fake_contexts(void) { return contexts; }
@@ -82,7 +86,13 @@ R cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t n, void *s) { BEGIN NEED_
 R cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t n, void *s) { BEGIN NEED_CONTEXT memcpy((void *)to, (void *)from, n); return s ? 0 : 400; }
 R cuStreamCreate(void **s, unsigned flags) { BEGIN NEED_CONTEXT *s = malloc(1); live++; return flags == 1 ? 0 : 1; }
 R cuStreamDestroy_v2(void *s) { BEGIN NEED_CONTEXT free(s); live--; return 0; }
-R cuStreamSynchronize(void *s) { BEGIN NEED_CONTEXT return 0; }
+R cuStreamSynchronize(void *s) {
+	BEGIN NEED_CONTEXT
+	__sync_fetch_and_add(&waiting, 1);
+	usleep(1000 * wait_ms);
+	__sync_fetch_and_sub(&waiting, 1);
+	return 0;
+}
 R cuEventCreate(void **e, unsigned flags) { BEGIN NEED_CONTEXT *e = calloc(1, 2 * sizeof(int)); ((int *)*e)[1] = flags; live++; return 0; }
 R cuEventDestroy_v2(void *e) { BEGIN NEED_CONTEXT free(e); live--; return 0; }
 R cuEventRecord(void *e, void *s) { BEGIN NEED_CONTEXT *(int *)e = launches; queries = 0; return s ? 0 : 400; }

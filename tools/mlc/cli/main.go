@@ -24,6 +24,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/exec"
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/all"
+	"github.com/mlc-go/mlc/runtime/program"
 )
 
 // Registry is what a command knows beyond the built-in; nil fields are the
@@ -56,6 +57,8 @@ const exitInterrupted = 130
 // limit, 5 internal, 130 interrupted.
 func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 	a := newApp(reg)
+	to := program.NewOutput(out)
+	out = to
 	a.in, a.out, a.err = in, out, errw
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -66,6 +69,9 @@ func Main(reg Registry, args []string, in io.Reader, out, errw io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errw)
 	err := root.ExecuteContext(ctx)
+	if lost := to.Err(); lost != nil {
+		err = lost
+	}
 	switch {
 	case err == nil && a.failed:
 		return 1

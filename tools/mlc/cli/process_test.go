@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -194,5 +195,22 @@ func TestRegistry(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "my-pass") {
 		t.Error("the pass is not listed")
+	}
+}
+
+// lostOutput is a standard output that is full.
+type lostOutput struct{}
+
+func (lostOutput) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+// TestOutputLost: a command whose results could not be printed fails.
+func TestOutputLost(t *testing.T) {
+	model := "../../../testdata/models/digits.onnx"
+	for _, args := range []string{"version", "ops", "targets --json", "help", "build --help", "inspect " + model, "run --dim N=1 --random " + model} {
+		var errs bytes.Buffer
+		code := cli.Main(cli.Registry{}, strings.Fields(args), nil, lostOutput{}, &errs)
+		if code != 2 || !strings.Contains(errs.String(), "standard output: no space left") {
+			t.Errorf("mlc %s: exit code %d, %q", args, code, errs.String())
+		}
 	}
 }
