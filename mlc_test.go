@@ -365,17 +365,29 @@ func TestExportRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
+	wide, err := mlc.Compile(ctx, mlc.Bytes([]byte(`module "wide" opset {ai.onnx 28}
+dim N 1..9
+func main(%x: f32[2,N]) -> (%y: f32[2,N]) {
+	%y = Relu %x : f32[2,N]
+	return %y
+}
+`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wide.Close()
 	for _, c := range []struct {
+		a            *mlc.Artifact
 		format, text string
 		kind         diag.Kind
 	}{
-		{"exe", "one of linux/amd64, linux/arm64", diag.Unsupported},
-		{"go", "several files", diag.Usage},
-		{"tflite", "written for one shape", diag.Unsupported}, // the number of pictures is open
-		{"html", "unknown kind", diag.Usage},
+		{a, "exe", "one of linux/amd64, linux/arm64", diag.Unsupported},
+		{a, "go", "several files", diag.Usage},
+		{wide, "tflite", "written for one shape", diag.Unsupported},
+		{a, "html", "unknown kind", diag.Usage},
 	} {
 		var b bytes.Buffer
-		err := a.Export(ctx, &b, c.format)
+		err := c.a.Export(ctx, &b, c.format)
 		if diag.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.text) || b.Len() > 0 {
 			t.Errorf("%s: %d bytes, %v", c.format, b.Len(), err)
 		}
