@@ -23,8 +23,10 @@ import (
 
 // buffers are what a request needs and the next one can have.
 type buffers struct {
-	body bytes.Buffer
-	out  response
+	body    bytes.Buffer
+	out     response
+	charged int64 // of Server.bodies
+	placed  bool  // counted in Server.placed
 }
 
 // maxKept bounds the bytes that idle buffers keep.
@@ -57,6 +59,9 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, m *served, name, v
 	code := http.StatusInternalServerError // what a panic leaves
 	defer func() {
 		s.inFlight.Add(-1)
+		if b != nil { // a panic: something may still read them
+			s.leave(b)
+		}
 		c.add(code, time.Since(start))
 	}()
 	code, err := s.postTo(w, r, m, name, version, start, b, read)
@@ -65,7 +70,9 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, m *served, name, v
 			code = statusClientGone
 			s.o.Log.Debug("answer not taken", "model", name, "error", err)
 		}
+		s.leave(b)
 		b.free()
+		b = nil
 		return
 	}
 	if code >= 500 && code != http.StatusServiceUnavailable && code != http.StatusGatewayTimeout {
@@ -77,7 +84,18 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, m *served, name, v
 		w.Header().Set("Retry-After", "1")
 	}
 	writeError(w, code, err.Error())
+	s.leave(b)
 	b.free()
+	b = nil
+}
+
+// leave gives back what a request held.
+func (s *Server) leave(b *buffers) {
+	s.bodies.Add(-b.charged)
+	if b.placed {
+		s.placed.Add(-1)
+	}
+	b.charged, b.placed = 0, false
 }
 
 // postTo fills b.out, or says what is wrong and the status code.
@@ -89,8 +107,8 @@ func (s *Server) postTo(w http.ResponseWriter, r *http.Request, m *served, name,
 		w.Header().Set("Allow", "POST")
 		return http.StatusMethodNotAllowed, fmt.Errorf("method %s: want POST", r.Method)
 	}
-	if s.inFlight.Load()-int64(s.o.Concurrency) > int64(s.o.Queue) {
-		return http.StatusServiceUnavailable, fmt.Errorf("the queue of %d requests is full", s.o.Queue)
+	if s.placed.Load()-int64(s.o.Concurrency) >= int64(s.o.Queue) {
+		return http.StatusServiceUnavailable, s.queueFull() // before a body is sent for nothing
 	}
 	do, end, err := read(w, r, start, b)
 	if err != nil {
@@ -117,7 +135,7 @@ func (s *Server) postTo(w http.ResponseWriter, r *http.Request, m *served, name,
 func (s *Server) readInfer(w http.ResponseWriter, r *http.Request, start time.Time, b *buffers) (job, time.Time, error) {
 	header, err := headerLength(r)
 	if err == nil {
-		err = s.readBody(w, r, start, &b.body)
+		err = s.readBody(w, r, start, b)
 	}
 	if err != nil {
 		return nil, start, err
@@ -147,9 +165,14 @@ func headerLength(r *http.Request) (int, error) {
 	return int(n), nil
 }
 
-// readBody reads the body, decompressed, within the limits of bytes and time.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, start time.Time, b *bytes.Buffer) error {
-	b.Reset()
+func (s *Server) queueFull() error {
+	return fail(http.StatusServiceUnavailable, "the queue of %d requests is full", s.o.Queue)
+}
+
+// readBody reads the body, decompressed, within the limits of bytes and time, and
+// then gives the request its place in the queue: who sends slowly holds none.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, start time.Time, b *buffers) error {
+	b.body.Reset()
 	if r.ContentLength > s.o.MaxBody {
 		return fail(http.StatusRequestEntityTooLarge, "a body of %d bytes: want %d at most", r.ContentLength, s.o.MaxBody)
 	}
@@ -159,9 +182,6 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, start time.Tim
 	var err error
 	switch enc := strings.ToLower(r.Header.Get("Content-Encoding")); enc {
 	case "", "identity":
-		if r.ContentLength > 0 {
-			b.Grow(int(min(r.ContentLength, 1<<20)) + bytes.MinRead)
-		}
 	case "gzip":
 		body, err = gzip.NewReader(body)
 	case "deflate":
@@ -169,13 +189,15 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, start time.Tim
 	default:
 		return fail(http.StatusUnsupportedMediaType, "Content-Encoding %q: want gzip, deflate or none", enc)
 	}
-	var n int64
 	if err == nil {
-		n, err = b.ReadFrom(io.LimitReader(body, s.o.MaxBody+1))
+		err = s.fill(b, io.LimitReader(body, s.o.MaxBody+1), r.ContentLength)
 	}
 	var big *http.MaxBytesError
+	var answer *statusError
 	switch {
-	case errors.As(err, &big) || n > s.o.MaxBody:
+	case errors.As(err, &answer):
+		return err
+	case errors.As(err, &big) || int64(b.body.Len()) > s.o.MaxBody:
 		return fail(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", s.o.MaxBody)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fail(http.StatusRequestTimeout, "the body did not come within %v", s.o.Timeout)
@@ -185,7 +207,42 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, start time.Tim
 	if timed {
 		rc.SetReadDeadline(time.Time{})
 	}
+	b.placed = true
+	if s.placed.Add(1)-int64(s.o.Concurrency) > int64(s.o.Queue) {
+		return s.queueFull()
+	}
 	return nil
+}
+
+// firstBytes is how much of a body has memory before any of it has come.
+const firstBytes = 64 << 10
+
+// fill reads r to its end; length is what it is said to have, or less than 1. The
+// buffer grows fourfold at most, so that who says much and sends little holds
+// little, and what it grows by counts against Options.MaxBodies.
+func (s *Server) fill(b *buffers, r io.Reader, length int64) error {
+	for {
+		if b.body.Available() == 0 {
+			n := max(3*int64(b.body.Len()), firstBytes)
+			if left := length - int64(b.body.Len()); left >= 0 && length > 0 {
+				n = min(n, left+bytes.MinRead) // one read more finds the end
+			}
+			b.charged += n
+			if s.bodies.Add(n) > s.o.MaxBodies {
+				return fail(http.StatusServiceUnavailable, "the bodies of all requests have %d bytes", s.o.MaxBodies)
+			}
+			b.body.Grow(int(n))
+		}
+		p := b.body.AvailableBuffer()
+		n, err := r.Read(p[:cap(p)])
+		b.body.Write(p[:n])
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // wait takes a turn to run, given back by receiving from s.run.

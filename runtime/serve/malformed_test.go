@@ -1,7 +1,9 @@
 package serve_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -262,7 +264,7 @@ func TestTimeAndQueue(t *testing.T) {
 	code, b, _ := post(t, url, []byte(`{"parameters":{"timeout":1},`+body))
 	wantError(t, "timeout", code, b, 504, "deadline")
 
-	// A body that does not come holds the only place.
+	// A body that does not come holds no place, and is not awaited for ever.
 	pr, pw := newSlowBody("{")
 	r, err := http.NewRequest(http.MethodPost, url, pr)
 	if err != nil {
@@ -282,15 +284,115 @@ func TestTimeAndQueue(t *testing.T) {
 		_, b := get(t, h.URL+"/metrics")
 		return strings.Contains(string(b), "mlc_requests_in_flight 1\n")
 	})
-	code, b, head := post(t, url, []byte("{"+body))
-	wantError(t, "queue", code, b, 503, "full")
-	if head.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+	if code, b, _ := post(t, url, []byte("{"+body)); code != 200 {
+		t.Errorf("beside a body that does not come: %d %s", code, b)
 	}
 	if code := <-got; code != 408 {
 		t.Errorf("a body that does not come: %d, want 408", code)
 	}
 	pw()
+}
+
+// busy counts to %n.
+const busy = `module "busy" opset {ai.onnx 21}
+func main(%n: i64[]) -> (%y: f32[1]) {
+	%z = const f32[1] [0]
+	%y = Loop %n, _, %z {(%k: i64[], %c: bool[], %l: f32[1])
+		%one = const f32[1] [1]
+		%m = Add %l, %one : f32[1]
+		yield %c, %m
+	} : f32[1]
+	return %y
+}
+`
+
+// TestQueue: a run that takes long holds the only place.
+func TestQueue(t *testing.T) {
+	_, h := server(t, serve.Options{Concurrency: 1, Queue: -1}, map[string][]byte{"m": compiled(t, []byte(busy))})
+	url := h.URL + "/v2/models/m/infer"
+	ask := func(n string) []byte {
+		return []byte(`{"inputs":[{"name":"n","datatype":"INT64","shape":[],"data":[` + n + `]}]}`)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r, _ := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(ask("1000000000000")))
+		http.DefaultClient.Do(r)
+	}()
+	var head http.Header
+	await(t, "full queue", func() bool {
+		code, b, h := post(t, url, ask("1"))
+		if head = h; code == 200 { // before the other
+			return false
+		}
+		wantError(t, "queue", code, b, 503, "full")
+		return true
+	})
+	if head.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	stop()
+	<-done
+	await(t, "answer after it", func() bool { code, _, _ := post(t, url, ask("3")); return code == 200 })
+}
+
+// TestSlowClients: many that send slowly keep nobody else from an answer, and
+// what they have sent is bounded together.
+func TestSlowClients(t *testing.T) {
+	_, h := server(t, serve.Options{Concurrency: 1, Queue: 1, MaxBody: 1 << 20, MaxBodies: 3 << 20}, map[string][]byte{"m": compiled(t, adder(1))})
+	addr := strings.TrimPrefix(h.URL, "http://")
+	dial := func(sent int) net.Conn {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		fmt.Fprintf(c, "POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", 1<<20, strings.Repeat(" ", sent))
+		return c
+	}
+	gauge := func(line string) bool {
+		_, b := get(t, h.URL+"/metrics")
+		return strings.Contains(string(b), line+"\n")
+	}
+	var slow []net.Conn
+	for range 20 {
+		slow = append(slow, dial(10))
+	}
+	await(t, "20 slow clients", func() bool { return gauge("mlc_requests_in_flight 20") })
+	if code, b, _ := post(t, h.URL+"/v2/models/m/infer", []byte(oneRequest)); code != 200 {
+		t.Errorf("beside 20 slow clients: %d %s", code, b)
+	}
+	for _, c := range slow {
+		c.Close()
+	}
+	await(t, "end of them", func() bool { return gauge("mlc_body_bytes 0") })
+
+	// Nearly all of each: the fourth is one too many.
+	large := []net.Conn{dial(1<<20 - 1), dial(1<<20 - 1), dial(1<<20 - 1)}
+	await(t, "three large bodies", func() bool { return !gauge("mlc_body_bytes 0") && gauge("mlc_requests_in_flight 3") })
+	var answer *http.Response
+	await(t, "refusal", func() bool {
+		c := dial(1<<20 - 1)
+		defer c.Close()
+		c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			return false // still room: the others have not come in
+		}
+		answer = a
+		return true
+	})
+	if answer.StatusCode != 503 {
+		t.Errorf("beyond MaxBodies: %d", answer.StatusCode)
+	}
+	for _, c := range large {
+		c.Close()
+	}
+	await(t, "end of them", func() bool { return gauge("mlc_body_bytes 0") })
+	if code, b, _ := post(t, h.URL+"/v2/models/m/infer", []byte(oneRequest)); code != 200 {
+		t.Errorf("after them: %d %s", code, b)
+	}
 }
 
 // TestStalledBodies: a body that is announced and does not come is awaited no

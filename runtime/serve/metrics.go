@@ -74,6 +74,8 @@ func (s *Server) metrics(b *bytes.Buffer) {
 	fmt.Fprintf(b, "mlc_requests_in_flight %d\n", s.inFlight.Load())
 	head("mlc_requests_queued", "gauge", "Of those, requests that wait to run.")
 	fmt.Fprintf(b, "mlc_requests_queued %d\n", s.queued.Load())
+	head("mlc_body_bytes", "gauge", "Memory that the bodies of requests in flight took.")
+	fmt.Fprintf(b, "mlc_body_bytes %d\n", s.bodies.Load())
 	head("mlc_model_loaded", "gauge", "1 for a model that can answer.")
 	for _, e := range all {
 		loaded := 0

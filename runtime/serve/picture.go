@@ -45,7 +45,7 @@ func (s *Server) readPicture(w http.ResponseWriter, r *http.Request, start time.
 	if err := pictureType(r.Header.Get("Content-Type")); err != nil {
 		return nil, end, err
 	}
-	if err := s.readBody(w, r, start, &b.body); err != nil {
+	if err := s.readBody(w, r, start, b); err != nil {
 		return nil, end, err
 	}
 	return func(ctx context.Context, v *version, name string) error {

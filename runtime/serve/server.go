@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -30,9 +31,10 @@ type Loader func(ctx context.Context, path string) (*runtime.Model, error)
 type Options struct {
 	Load        Loader        // default: LoadArtifact
 	MaxBody     int64         // bytes of a request's body, after decompression; default DefaultMaxBody
+	MaxBodies   int64         // bytes of all bodies that are in memory at once; default DefaultMaxBodies, and MaxBody at least
 	MaxElems    int           // elements of all inputs of a request; default DefaultMaxElems
 	Concurrency int           // requests that run at once, over all models; default GOMAXPROCS
-	Queue       int           // requests beyond those that are let in to wait; default DefaultQueue, negative: none
+	Queue       int           // requests beyond those whose bodies are there and that may wait; default DefaultQueue, negative: none
 	Threads     int           // of each run; default 1
 	MemoryLimit int64         // bytes of intermediate values of each run, as runtime.MemoryLimit
 	Timeout     time.Duration // from a request's header to its answer; default DefaultTimeout
@@ -43,12 +45,13 @@ type Options struct {
 
 // The defaults of Options.
 const (
-	DefaultMaxBody  = 64 << 20
-	DefaultMaxElems = 16 << 20
-	DefaultQueue    = 256
-	DefaultTimeout  = 30 * time.Second
-	DefaultGrace    = 30 * time.Second
-	DefaultPoll     = time.Second
+	DefaultMaxBody   = 64 << 20
+	DefaultMaxBodies = 1 << 30
+	DefaultMaxElems  = 16 << 20
+	DefaultQueue     = 256
+	DefaultTimeout   = 30 * time.Second
+	DefaultGrace     = 30 * time.Second
+	DefaultPoll      = time.Second
 )
 
 // Server serves models by name. Its methods are safe for concurrent use.
@@ -56,6 +59,8 @@ type Server struct {
 	o        Options
 	run      chan struct{} // holds a token per running request
 	inFlight atomic.Int64  // let in and not answered
+	placed   atomic.Int64  // of those, whose bodies are there
+	bodies   atomic.Int64  // bytes of bodies
 	queued   atomic.Int64  // of those, waiting to run
 	draining atomic.Bool
 	unknown  counters // requests for no model that is served
@@ -70,7 +75,7 @@ func New(o Options) (*Server, error) {
 	for _, l := range []struct {
 		name string
 		v    int64
-	}{{"MaxBody", o.MaxBody}, {"MaxElems", int64(o.MaxElems)}, {"Concurrency", int64(o.Concurrency)},
+	}{{"MaxBody", o.MaxBody}, {"MaxBodies", o.MaxBodies}, {"MaxElems", int64(o.MaxElems)}, {"Concurrency", int64(o.Concurrency)},
 		{"Threads", int64(o.Threads)}, {"Timeout", int64(o.Timeout)}, {"Grace", int64(o.Grace)}} {
 		if l.v < 0 {
 			return nil, diag.New(diag.Usage, "serve.Options.%s: have %d, want at least 0 (the default)", l.name, l.v)
@@ -90,6 +95,11 @@ func New(o Options) (*Server, error) {
 		o.MaxBody = DefaultMaxBody
 	}
 	o.MaxBody = min(o.MaxBody, math.MaxInt64-1) // one byte more tells a body that is too long
+	if o.MaxBodies == 0 {
+		o.MaxBodies = DefaultMaxBodies
+	}
+	// A body that is as large as may be has its growth and the last read beside it.
+	o.MaxBodies = max(o.MaxBodies, o.MaxBody+min(bytes.MinRead, math.MaxInt64-o.MaxBody))
 	for _, d := range []struct {
 		v *time.Duration
 		d time.Duration

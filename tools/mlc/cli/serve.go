@@ -32,9 +32,10 @@ func (a *app) serve() *cobra.Command {
 	s := c.Flags()
 	s.StringVar(&addr, "http", ":8080", "`address` to listen on; port 0 is any free one, which is printed")
 	s.Int64Var(&o.MaxBody, "max-body", serve.DefaultMaxBody, "`bytes` that a request's body may have")
+	s.Int64Var(&o.MaxBodies, "max-bodies", serve.DefaultMaxBodies, "`bytes` that the bodies of all requests may take at once; more are answered with 503")
 	s.IntVar(&o.MaxElems, "max-elems", serve.DefaultMaxElems, "`elements` that all inputs of a request may have, or pixels that a picture may have")
 	s.IntVar(&o.Concurrency, "concurrency", 0, "`requests` that run at once; 0 for one per CPU")
-	s.IntVar(&o.Queue, "queue", serve.DefaultQueue, "`requests` that may wait beyond those; more are answered with 503")
+	s.IntVar(&o.Queue, "queue", serve.DefaultQueue, "`requests` whose bodies are there and that may wait beyond those; more are answered with 503")
 	s.IntVar(&o.Threads, "threads", 1, "`threads` of each run")
 	s.Int64Var(&o.MemoryLimit, "memory", 0, "`bytes` of intermediate values of each run; 0 for the machine's memory or 16 GiB, whichever is less")
 	s.DurationVar(&o.Timeout, "timeout", serve.DefaultTimeout, "`time` that a request may take from its header to its answer")
@@ -42,8 +43,8 @@ func (a *app) serve() *cobra.Command {
 	s.DurationVar(&o.Poll, "poll", serve.DefaultPoll, "`time` between looks at model files for replacements; 0 for none")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
-		case o.MaxBody < 1 || o.MaxElems < 1 || o.Threads < 1:
-			return usage("--max-body, --max-elems, --threads: want at least 1")
+		case o.MaxBody < 1 || o.MaxBodies < 1 || o.MaxElems < 1 || o.Threads < 1:
+			return usage("--max-body, --max-bodies, --max-elems, --threads: want at least 1")
 		case o.Concurrency < 0 || o.Queue < 0 || o.MemoryLimit < 0 || o.Poll < 0:
 			return usage("--concurrency, --queue, --memory, --poll: want at least 0")
 		case o.Timeout <= 0 || o.Grace <= 0:
