@@ -477,6 +477,8 @@ func TestEightForms(t *testing.T) {
 		"clip to 6":                     {"%v = Clip %d, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.01", "RELU6"},
 		"convolution and clip":          {"%c = Conv %d, %w : f32[1,2,5,5]\n\t%v = Clip %c, %lo, %hi : f32[1,2,5,5]", "1,2,5,5", "0.02", "CONV_2D"},
 		"pool with odd padding":         {"%v = MaxPool %d {kernel_shape=[3, 3], pads=[1, 1, 0, 0], strides=[2, 2]} : f32[1,2,2,2]", "1,2,2,2", "0.01", "PADV2 MAX_POOL_2D"},
+		"pool of bytes":                 {"%p = MaxPool %q {kernel_shape=[2, 2], strides=[2, 2]} : i8[1,2,2,2]\n\t%v = DequantizeLinear %p, %s, %o : f32[1,2,2,2]", "1,2,2,2", "0.01", "MAX_POOL_2D"},
+		"the same with odd padding":     {"%p = MaxPool %q {kernel_shape=[3, 3], pads=[1, 1, 0, 0], strides=[2, 2]} : i8[1,2,2,2]\n\t%v = DequantizeLinear %p, %s, %o : f32[1,2,2,2]", "1,2,2,2", "0.01", "PADV2 MAX_POOL_2D"},
 		"elu, from the builtin's table": {"%v = Elu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "ELU"},
 		"gelu, which XNNPACK lacks":     {"%v = Gelu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "DEQUANTIZE GELU QUANTIZE"},
 		"leaky relu, rounded coarsely":  {"%v = LeakyRelu %d : f32[1,2,5,5]", "1,2,5,5", "0.02", "DEQUANTIZE LEAKY_RELU QUANTIZE"},

@@ -237,7 +237,7 @@ func (x *exporter) in(n *ir.Node, i int) (int, error) {
 	}
 	// uint8 is stored shifted by 128, and CONCATENATION wants to know what bytes mean.
 	if v := n.In[i]; x.q8[v] != nil && x.q8[n.Out[0]] == nil && (v.Type.DType == dtype.U8 || n.Is("Concat")) {
-		return -1, fmt.Errorf("operand %q, the bytes of a quantized value, read as numbers (supported: by DequantizeLinear, and by what changes extents or the order of axes)", v.Name)
+		return -1, fmt.Errorf("operand %q, the bytes of a quantized value, read as numbers (supported: by DequantizeLinear, MaxPool, and what changes extents or the order of axes)", v.Name)
 	}
 	return x.value(n.In[i], x.a.In(n, i))
 }

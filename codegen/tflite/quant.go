@@ -129,7 +129,7 @@ func (x *exporter) findQuants() {
 			if q := quantOf(n); q != nil && len(q.scale) == 1 {
 				x.q8[n.Out[0]] = q
 			}
-		case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity":
+		case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "MaxPool":
 			if q := x.q8[n.In[0]]; q != nil {
 				x.q8[n.Out[0]] = q
 			}
