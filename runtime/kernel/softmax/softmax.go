@@ -11,6 +11,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel"
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
+	"github.com/mlc-go/mlc/runtime/kernel/vecmath"
 )
 
 // OpF32 is what the kernels of this package compute: ONNX Softmax (since
@@ -26,7 +27,10 @@ var generic = funcs{&eltwise.Generic, &reduce.Generic}
 func prepareGeneric(c *kernel.Call) (any, error) { return prepare(&generic, c) }
 
 const (
-	columns = 16      // columns that are gathered together where the axis is not the last
+	lanes   = 16      // of a sum, by the numerics rule
+	columns = 128     // rows that are normalized together, an element of each side by side
+	short   = lanes   // length up to which rows of neighbours are turned round
+	few     = 8       // rows that are fewer are not worth that
 	grain   = 1 << 13 // elements that are worth a task
 )
 
@@ -42,13 +46,26 @@ func (f *funcs) row(x []float32) {
 	f.elt.DivS(x, x, f.red.Sum(x))
 }
 
+// way is how a call goes through its rows.
+type way uint8
+
+const (
+	byRow    way = iota // one after the other: they are of neighbours, and long
+	together            // some at once: their elements are apart, and those of many rows neighbours
+	turned              // the same for short rows of neighbours, which are turned round before and after
+	gathered            // one after the other, each copied before and after
+)
+
 // state is a prepared call, and the pool's Task.
 type state struct {
 	f        *funcs
+	way      way
 	n, inner int // extent of the axis, and of the axes within it
-	units    int // rows, or blocks of columns
+	rows     int
+	width    int // rows a unit, for each position of the axes before where they are apart
+	blocks   int // units for each such position
+	units    int
 	group    int // units a task
-	blocks   int // of columns, for each position of the axes before
 	x, y     []float32
 	scratch  []float32
 	per      int // floats of scratch a worker
@@ -80,17 +97,32 @@ func prepare(f *funcs, c *kernel.Call) (any, error) {
 	if x.Len() == 0 {
 		return s, nil
 	}
-	outer := x.Len() / s.n / s.inner
-	s.blocks = 1
-	width := 1
-	if s.inner > 1 {
-		width = min(columns, s.inner)
-		s.blocks = (s.inner + width - 1) / width
-		s.per = (s.n*width + 15) &^ 15
-	}
-	s.units = outer * s.blocks
-	s.group = max(1, grain/(s.n*width))
+	s.rows = x.Len() / s.n
+	s.plan()
 	return s, nil
+}
+
+func (s *state) plan() {
+	s.width, s.blocks = 1, 1
+	switch {
+	case s.inner > 1 && (s.inner < few || s.n > vecmath.Chunk):
+		s.way, s.width = gathered, min(lanes, s.inner)
+		s.per = s.n * s.width
+	case s.inner > 1:
+		s.way, s.width = together, min(columns, s.inner)
+		s.per = (1 + lanes) * s.width
+	case s.n <= short && s.inner == 1 && s.rows >= few:
+		s.way, s.width = turned, min(columns, s.rows)
+		s.per = (s.n + 1 + lanes) * s.width
+	}
+	s.per = kernel.WholeFloats(s.per)
+	if s.way == turned {
+		s.units = (s.rows + s.width - 1) / s.width
+	} else {
+		s.blocks = (s.inner + s.width - 1) / s.width
+		s.units = s.rows / s.inner * s.blocks
+	}
+	s.group = max(1, grain/(s.n*s.width))
 }
 
 func scratchBytes(c *kernel.Call, threads int) int { return c.State.(*state).per * 4 * threads }
@@ -110,22 +142,83 @@ func run(c *kernel.Call) {
 
 // Do runs one task; it is for the pool.
 func (s *state) Do(i, worker int) {
+	tmp := s.scratch
+	if s.per > 0 {
+		tmp = s.scratch[worker*s.per:][:s.per]
+	}
 	for u := i * s.group; u < min((i+1)*s.group, s.units); u++ {
-		if s.inner == 1 {
+		if s.way == byRow {
 			x, y := s.x[u*s.n:][:s.n], s.y[u*s.n:][:s.n]
 			s.f.elt.ExpSub(y, x, s.f.red.Max(x))
 			s.f.elt.DivS(y, y, s.f.red.Sum(y))
 			continue
 		}
-		s.block(s.scratch[worker*s.per:][:s.per], u)
+		if s.way == turned {
+			s.turn(tmp, u*s.width)
+			continue
+		}
+		j := u % s.blocks * s.width
+		at, w := u/s.blocks*s.n*s.inner+j, min(s.width, s.inner-j)
+		if s.way == together {
+			s.f.across(s.y[at:], s.x[at:], s.n, s.inner, w, tmp)
+		} else {
+			s.gather(tmp, at, w)
+		}
 	}
 }
 
-// block gathers some columns into rows, normalizes them and puts them back.
-func (s *state) block(buf []float32, u int) {
-	j := u % s.blocks * columns
-	w := min(columns, s.inner-j)
-	base := u/s.blocks*s.n*s.inner + j
+// across normalizes w rows, element k of which lie side by side from k*ld on, with
+// the bits of row. tmp has (1 + lanes) * w elements; n is at most a chunk of a sum.
+func (f *funcs) across(y, x []float32, n, ld, w int, tmp []float32) {
+	hi := tmp[:w]
+	copy(hi, x[:w])
+	for k := 1; k < n; k++ {
+		f.elt.Max(hi, hi, x[k*ld:][:w])
+	}
+	lane := func(l int) []float32 { return tmp[(1+l)*w:][:w] }
+	for k := range n {
+		e := y[k*ld:][:w]
+		f.elt.Sub(e, x[k*ld:][:w], hi)
+		f.elt.Do1(eltwise.Exp, e, e, 0, 0)
+		if k < lanes {
+			copy(lane(k), e)
+		} else {
+			f.elt.Add(lane(k%lanes), lane(k%lanes), e)
+		}
+	}
+	// The tree of a sum. Lanes that no element fell to are zero and add nothing: an
+	// exponential is not -0.
+	for used, h := min(n, lanes), lanes/2; h > 0; used, h = min(used, h), h/2 {
+		for l := 0; l+h < used; l++ {
+			f.elt.Add(lane(l), lane(l), lane(l+h))
+		}
+	}
+	for k := range n {
+		f.elt.Div(y[k*ld:][:w], y[k*ld:][:w], lane(0))
+	}
+}
+
+// turn normalizes short rows from the given one on.
+func (s *state) turn(tmp []float32, first int) {
+	w := min(s.width, s.rows-first)
+	buf, tmp := tmp[:s.n*w], tmp[s.n*w:]
+	x, y := s.x[first*s.n:][:w*s.n], s.y[first*s.n:][:w*s.n]
+	for k := range s.n {
+		to := buf[k*w:][:w]
+		for r := range to {
+			to[r] = x[r*s.n+k]
+		}
+	}
+	s.f.across(buf, buf, s.n, w, w, tmp)
+	for k := range s.n {
+		for r, v := range buf[k*w:][:w] {
+			y[r*s.n+k] = v
+		}
+	}
+}
+
+// gather copies w columns into rows, normalizes them and puts them back.
+func (s *state) gather(buf []float32, base, w int) {
 	for k := range s.n {
 		for c, v := range s.x[base+k*s.inner:][:w] {
 			buf[c*s.n+k] = v

@@ -38,6 +38,7 @@ func TestAgainstDefinition(t *testing.T) {
 		axis int
 	}{
 		{[]int{1}, -1}, {[]int{10}, 0}, {[]int{300, 17}, -1}, {[]int{3, 1000}, 1}, {[]int{2, 5, 33}, 1}, {[]int{7, 2, 3}, 0},
+		{[]int{1000, 2}, -1}, {[]int{131, 16}, -1}, {[]int{2, 16, 300}, 1}, {[]int{3, 70, 129}, 1}, {[]int{5000, 3}, 0},
 		{[]int{2, 5000}, -1}, {[]int{4, 21, 50}, -2}, {[]int{0, 3}, 1}, {[]int{3, 0}, 1}, {[]int{2, 3, 4, 4}, 1},
 	} {
 		x := tensor.New(dtype.F32, c.dims...)
@@ -85,6 +86,51 @@ func TestAgainstDefinition(t *testing.T) {
 					if n := testing.AllocsPerRun(3, func() { d.Run(call) }); n != 0 {
 						t.Errorf("%s: %v allocations", d.ID, n)
 					}
+				}
+			}
+		}
+	}
+}
+
+// TestBitsOfRows: however rows lie and however many are normalized together, each
+// has the bits of one that stands alone.
+func TestBitsOfRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	odd := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.Copysign(0, -1)), 0, 1e30, -1e30}
+	for _, c := range []struct{ outer, n, inner int }{
+		{500, 1, 1}, {500, 2, 1}, {129, 7, 1}, {300, 15, 1}, {300, 16, 1}, {30, 17, 1}, {2, 1, 40}, {3, 2, 500}, {2, 15, 127}, {2, 16, 128}, {2, 17, 129}, {1, 33, 7}, {1, 4096, 3}, {1, 4097, 3},
+	} {
+		x := tensor.New(dtype.F32, c.outer, c.n, c.inner)
+		v := tensor.Slice[float32](&x)
+		for i := range v {
+			if v[i] = float32(r.NormFloat64() * 10); r.IntN(40) == 0 {
+				v[i] = odd[r.IntN(len(odd))]
+			}
+		}
+		for _, d := range append([]*kernel.Desc{&F32_generic}, fast...) {
+			if !d.Runnable(cpu.Detect()) {
+				continue
+			}
+			y := tensor.New(dtype.F32, c.outer, c.n, c.inner)
+			exec(t, d, &kernel.Call{In: tensor.Vs(x), Out: tensor.Vs(y), Attrs: attr.Map{"axis": attr.Int(1)}})
+			have, row := tensor.Slice[float32](&y), make([]float32, c.n)
+			for k := range c.outer * c.inner {
+				at := k/c.inner*c.n*c.inner + k%c.inner
+				for i := range row {
+					row[i] = v[at+i*c.inner]
+				}
+				generic.row(row)
+				for i, want := range row {
+					if got := have[at+i*c.inner]; !same(got, want) {
+						t.Fatalf("%s %+v: row %d, element %d is %x, alone %x", d.ID, c, k, i, got, want)
+					}
+				}
+			}
+			in := x.Clone()
+			exec(t, d, &kernel.Call{In: tensor.Vs(in), Out: tensor.Vs(in), Attrs: attr.Map{"axis": attr.Int(1)}})
+			for i, got := range tensor.Slice[float32](&in) {
+				if !same(got, have[i]) {
+					t.Fatalf("%s %+v: in place element %d is %x, want %x", d.ID, c, i, got, have[i])
 				}
 			}
 		}
