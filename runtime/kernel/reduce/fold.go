@@ -114,18 +114,43 @@ func (f *Funcs) all(o op, x []float32) float32 {
 
 // part folds at most one chunk.
 func (f *Funcs) part(o op, x []float32) float32 {
+	if o == opSum {
+		return f.partSum(x)
+	}
 	var l [lanes]float32
 	for i := range l {
 		l[i] = o.start()
 	}
 	n := len(x) &^ (lanes - 1)
-	if n > 0 && !foldAsm(f.isa, o, &l, x[:n]) {
-		foldGo(o, &l, x[:n])
-	}
+	f.fold(o, &l, x[:n])
 	for i, v := range x[n:] {
 		l[i] = o.two(l[i], v)
 	}
 	return combine(o, &l)
+}
+
+// partSum is part for sums, which are many and short.
+func (f *Funcs) partSum(x []float32) float32 {
+	var l [lanes]float32
+	n := len(x) &^ (lanes - 1)
+	f.fold(opSum, &l, x[:n])
+	for i, v := range x[n:] {
+		l[i] += v
+	}
+	for i := range 8 {
+		l[i] += l[i+8]
+	}
+	for i := range 4 {
+		l[i] += l[i+4]
+	}
+	return (l[0] + l[2]) + (l[1] + l[3])
+}
+
+// fold folds groups of 16 into lanes.
+func (f *Funcs) fold(o op, l *[lanes]float32, x []float32) {
+	if len(x) > 0 && !foldAsm(f.isa, o, l, x) {
+		foldGo(o, l, x)
+	}
 }
 
 // foldGo folds groups of 16 into lanes; it defines the bits of the assembly.

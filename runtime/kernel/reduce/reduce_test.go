@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/mlc-go/mlc/ir/attr"
@@ -123,6 +124,74 @@ func exact(kind string, x []float64) float64 {
 		acc = math.Sqrt(acc)
 	}
 	return acc
+}
+
+// TestColumns: results that are computed together have the bits of each alone.
+func TestColumns(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, c := range []struct {
+		dims []int
+		axes []int64
+	}{
+		{[]int{33, 40}, []int64{0}}, {[]int{1, 8}, []int64{0}}, {[]int{2, 16, 100}, []int64{1}}, {[]int{3, 5, 7, 9}, []int64{0, 2}},
+		{[]int{4096, 17}, []int64{0}}, {[]int{4097, 17}, []int64{0}}, {[]int{6, 31}, []int64{0}}, {[]int{2, 3, 4, 5, 19}, []int64{1, 3}},
+	} {
+		x := tensor.New(dtype.F32, c.dims...)
+		v := tensor.Slice[float32](&x)
+		for i := range v {
+			v[i] = sample(r)
+		}
+		for _, name := range []string{"sum", "mean", "max", "min", "prod", "sumsquare", "l1", "l2"} {
+			k, _ := kindOf(name)
+			kept, n := []int{}, 1
+			for i, d := range c.dims {
+				if slices.Contains(c.axes, int64(i)) {
+					n *= d
+				} else {
+					kept = append(kept, d)
+				}
+			}
+			// The elements of each result, in row-major order.
+			rows := map[int][]float32{}
+			idx := make([]int, len(c.dims))
+			for _, e := range v {
+				o := 0
+				for i, d := range c.dims {
+					if !slices.Contains(c.axes, int64(i)) {
+						o = o*d + idx[i]
+					}
+				}
+				rows[o] = append(rows[o], e)
+				k.each.do(rows[o][len(rows[o])-1:])
+				for a := len(idx) - 1; a >= 0; a-- {
+					if idx[a]++; idx[a] < c.dims[a] {
+						break
+					}
+					idx[a] = 0
+				}
+			}
+			for _, im := range runnable() {
+				y := tensor.New(dtype.F32, kept...)
+				call := &kernel.Call{In: tensor.Vs(x, tensor.MustOf(c.axes, len(c.axes))), Out: tensor.Vs(y), Attrs: attr.Map{"kind": attr.Str(name), "keepdims": attr.Int(0)}}
+				st, err := im.d.Prepare(call)
+				if err != nil {
+					t.Fatal(err)
+				}
+				call.State, call.Scratch = st, nil
+				call.Scratch = tensor.AlignedBytes(im.d.Scratch(call, 1))
+				im.d.Run(call)
+				for o, have := range tensor.Slice[float32](&y) {
+					want := Generic.all(k.op, rows[o])
+					if k.finish != nil {
+						want = k.finish(want, n)
+					}
+					if !same(have, want) {
+						t.Fatalf("%s %s of %v over %v: result %d is %x, alone %x", im.d.ID, name, c.dims, c.axes, o, have, want)
+					}
+				}
+			}
+		}
+	}
 }
 
 func TestKernelsAgainstDefinition(t *testing.T) {

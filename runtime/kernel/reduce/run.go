@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -32,7 +33,7 @@ const (
 // kind is a Reduce operator: map each element, fold, finish.
 type kind struct {
 	op     op
-	each   func(float32) float32 // nil: as it is
+	each   mapping
 	finish func(v float32, n int) float32
 }
 
@@ -50,19 +51,40 @@ func kindOf(name string) (k kind, ok bool) {
 	case "prod":
 		return kind{op: opMul}, true
 	case "sumsquare":
-		return kind{op: opSum, each: square}, true
+		return kind{op: opSum, each: squares}, true
 	case "l1":
-		return kind{op: opSum, each: abs}, true
+		return kind{op: opSum, each: magnitudes}, true
 	case "l2":
-		return kind{op: opSum, each: square, finish: root}, true
+		return kind{op: opSum, each: squares, finish: root}, true
 	}
 	return k, false
 }
 
 func mean(v float32, n int) float32 { return v / float32(n) }
 func root(v float32, _ int) float32 { return vecmath.Sqrt32(v) }
-func square(v float32) float32      { return v * v }
-func abs(v float32) float32         { return max32(v, -v) }
+
+// mapping is what becomes of each element first. It is a number, not a function
+// value, so that what it works on can stay on the stack.
+type mapping uint8
+
+const (
+	asIs mapping = iota
+	squares
+	magnitudes
+)
+
+func (m mapping) do(x []float32) {
+	switch m {
+	case squares:
+		for i, v := range x {
+			x[i] = v * v
+		}
+	case magnitudes:
+		for i, v := range x {
+			x[i] = math.Float32frombits(math.Float32bits(v) &^ (1 << 31))
+		}
+	}
+}
 
 // state is a prepared call, and the pool's Task.
 type state struct {
@@ -71,6 +93,7 @@ type state struct {
 	kept  axes // in the order of the output
 	fold  axes // in the order of the sequence
 	group int  // results a task
+	wide  bool // neighbours among the results are computed together
 	x, y  []float32
 
 	scratch []float32
@@ -145,7 +168,12 @@ func prepare(f *Funcs, c *kernel.Call) (any, error) {
 		return nil, &diag.Error{Kind: diag.Shape, Port: "reduce output", Have: fmt.Sprint(y.Dims()), Want: fmt.Sprint(want)}
 	}
 	s.group = max(1, grain/max(1, s.fold.total))
-	if !s.direct() {
+	switch last := s.kept.rank - 1; {
+	case s.direct():
+	case last >= 0 && s.kept.stride[last] == 1 && s.kept.dims[last] >= lanes/2 && s.fold.total <= chunk:
+		s.wide = true
+		s.group = (s.group + lanes - 1) &^ (lanes - 1)
+	default:
 		s.per = chunk + (s.chunks()+lanes-1)&^(lanes-1)
 	}
 	return s, nil
@@ -181,7 +209,7 @@ func reducedAxes(c *kernel.Call, rank int) (marks [maxRank]bool, err error) {
 // direct reports whether the elements of a result are one run of the input
 // that can be folded where it lies.
 func (s *state) direct() bool {
-	return s.kind.each == nil && (s.fold.rank == 0 || s.fold.rank == 1 && s.fold.stride[0] == 1)
+	return s.kind.each == asIs && (s.fold.rank == 0 || s.fold.rank == 1 && s.fold.stride[0] == 1)
 }
 
 func (s *state) chunks() int { return (s.fold.total + chunk - 1) / chunk }
@@ -200,8 +228,18 @@ func run(c *kernel.Call) {
 
 // Do computes the results of one task; it is for the pool.
 func (s *state) Do(i, worker int) {
+	first, end := i*s.group, min((i+1)*s.group, s.kept.total)
+	if s.wide {
+		row := s.kept.dims[s.kept.rank-1]
+		for o := first; o < end; {
+			n := min(lanes, row-o%row, end-o)
+			s.columns(s.y[o:][:n], s.x[s.kept.offset(o):])
+			o += n
+		}
+		return
+	}
 	buf := s.scratch[worker*s.per:][:s.per]
-	for o := i * s.group; o < min((i+1)*s.group, s.kept.total); o++ {
+	for o := first; o < end; o++ {
 		at := s.kept.offset(o)
 		var v float32
 		if s.direct() {
@@ -244,9 +282,5 @@ func (s *state) gather(dst []float32, at, first int) {
 		}
 		done += n
 	}
-	if s.kind.each != nil {
-		for i, v := range dst {
-			dst[i] = s.kind.each(v)
-		}
-	}
+	s.kind.each.do(dst)
 }
