@@ -27,7 +27,7 @@ var selectors = map[string]selector{
 	"Relu": elementwise, "LeakyRelu": elementwise, "PRelu": elementwise, "Clip": elementwise, "Sigmoid": elementwise, "Tanh": elementwise,
 	"Gelu": elementwise, "Elu": elementwise, "Selu": elementwise, "HardSigmoid": elementwise, "HardSwish": elementwise,
 	"Softplus": elementwise, "Softsign": elementwise, "Mish": elementwise, "Swish": elementwise,
-	"Cast": selectCast,
+	"Cast": selectCast, "LayerNormalization": selectLayerNorm,
 
 	"mlc.ConvGradX": selectConvGrad, "mlc.ConvGradW": selectConvGrad, "mlc.MaxPoolGrad": selectPoolGrad, "mlc.AveragePoolGrad": selectPoolGrad,
 	"Where": selectWhere, "Less": selectLess, "BatchNormalization": selectNorm, "mlc.BatchNormGrad": selectNorm,

@@ -3,6 +3,8 @@ package cpu
 import (
 	"github.com/mlc-go/mlc/ir"
 	"github.com/mlc-go/mlc/ir/attr"
+	"github.com/mlc-go/mlc/ir/shape"
+	"github.com/mlc-go/mlc/runtime/kernel/norm"
 	"github.com/mlc-go/mlc/runtime/kernel/pooling"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
 	"github.com/mlc-go/mlc/runtime/kernel/softmax"
@@ -40,6 +42,41 @@ func selectSoftmax(fl *funcLowerer, n *ir.Node) (bool, error) {
 		return false, nil
 	}
 	return fl.direct(n, softmax.OpF32, pick(n.Attrs, "axis"), n.In[0])
+}
+
+// selectLayerNorm lowers a normalization whose scale and bias have the extents of
+// a row and whose statistics nobody reads.
+func selectLayerNorm(fl *funcLowerer, n *ir.Node) (bool, error) {
+	x := n.In[0].Type
+	for _, y := range n.Out[1:] {
+		if y != nil {
+			return false, nil
+		}
+	}
+	if !computed(x.DType) || !x.Ranked() {
+		return false, nil
+	}
+	axis := int(n.Attrs.Int("axis"))
+	if axis < 0 {
+		axis += x.Rank()
+	}
+	row := x.Dims[axis:]
+	for _, v := range n.In[1:] {
+		if v == nil {
+			continue
+		}
+		if !computed(v.Type.DType) || !v.Type.Ranked() {
+			return false, nil
+		}
+		d := v.Type.Dims
+		for len(d) > len(row) && d[0].Is(1) {
+			d = d[1:]
+		}
+		if !shape.EqualAll(d, row) {
+			return false, nil
+		}
+	}
+	return fl.direct(n, norm.OpLayer, pick(n.Attrs, "axis", "epsilon"), n.In...)
 }
 
 // pick copies attributes that are given.

@@ -106,6 +106,15 @@ var models = []model{
 	{name: "signed bytes as halves", dt: dtype.I8, dims: []int{0, 5}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		return one(b.Relu(b.Cast(x, 10)))
 	}, plain: []string{"eltwise.f32", "eltwise.f32"}, fused: []string{"eltwise.f32"}},
+	{name: "layer norm", dims: []int{0, 3, 40}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return one(b.LayerNormalization(x, f32s(b, 1, 40), f32s(b, 2, 1, 40)))
+	}, plain: []string{"layernorm.f32"}},
+	{name: "layer norm over two axes, without bias", dims: []int{0, 3, 40}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return one(b.LayerNormalization(x, f32s(b, 1, 3, 40), nil, build.Axis(1)))
+	}, plain: []string{"layernorm.f32"}},
+	{name: "layer norm with one scale for all", dims: []int{0, 3, 40}, body: func(b *build.B, x *ir.Value) []*ir.Value {
+		return one(b.LayerNormalization(x, f32s(b, 1, 1), nil))
+	}, plain: []string{"ref.LayerNormalization"}},
 	{name: "conv of halves", dt: dtype.F16, dims: []int{0, 3, 6, 8}, body: func(b *build.B, x *ir.Value) []*ir.Value {
 		c := b.Conv(x, w(b, dtype.F16, 1, 3, 3, 3, 3), w(b, dtype.F16, 2, 3), build.Pads(1, 1, 1, 1))
 		return one(b.Relu(b.Add(c, x)))

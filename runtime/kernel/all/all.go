@@ -11,6 +11,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/eltwise"
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
 	"github.com/mlc-go/mlc/runtime/kernel/grad"
+	"github.com/mlc-go/mlc/runtime/kernel/norm"
 	"github.com/mlc-go/mlc/runtime/kernel/pooling"
 	"github.com/mlc-go/mlc/runtime/kernel/quant"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
@@ -37,6 +38,7 @@ var fast = []*kernel.Desc{
 	&eltwise.F32_avx512, &eltwise.F32_avx2, &eltwise.F32_neon, &eltwise.F32_generic,
 	&reduce.F32_avx512, &reduce.F32_avx2, &reduce.F32_neon, &reduce.F32_generic,
 	&softmax.F32_avx512, &softmax.F32_avx2, &softmax.F32_neon, &softmax.F32_generic,
+	&norm.Layer_avx512, &norm.Layer_avx2, &norm.Layer_neon, &norm.Layer_generic,
 	&pooling.Max_avx512, &pooling.Max_avx2, &pooling.Max_neon, &pooling.Max_generic,
 	&pooling.Avg_avx512, &pooling.Avg_avx2, &pooling.Avg_neon, &pooling.Avg_generic,
 	&pooling.Global_avx512, &pooling.Global_avx2, &pooling.Global_neon, &pooling.Global_generic,

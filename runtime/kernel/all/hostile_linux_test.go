@@ -25,6 +25,7 @@ import (
 	"github.com/mlc-go/mlc/runtime/kernel/gemm"
 	"github.com/mlc-go/mlc/runtime/kernel/grad"
 	"github.com/mlc-go/mlc/runtime/kernel/kerneltest"
+	"github.com/mlc-go/mlc/runtime/kernel/norm"
 	"github.com/mlc-go/mlc/runtime/kernel/pooling"
 	"github.com/mlc-go/mlc/runtime/kernel/quant"
 	"github.com/mlc-go/mlc/runtime/kernel/reduce"
@@ -87,9 +88,13 @@ var honest = map[string][]planned{
 	dwconv.OpF32: {{in: []operand{f32(1, 4, 6, 70), f32(8)}, consts: []operand{f32(8, 1, 3, 3)}, out: []operand{f32(1, 8, 3, 70)},
 		attrs: attr.Map{"group": attr.Int(4), "pads": attr.Ints(1, 1, 1, 1), "strides": attr.Ints(2, 1), "dilations": attr.Ints(1, 1)}}},
 	eltwise.OpF32: {{in: []operand{f32(3, 1, 5), f32(4, 1)}, consts: []operand{f32(1)}, out: []operand{f32(3, 4, 5)}, attrs: attr.Map{eltwise.AttrProg: attr.Strs("add %0 %1", "mul %3 %2", "tanh %4")}},
+		{in: []operand{{dt: dtype.U8, dims: []int{2, 300}}, {dt: dtype.I8, dims: []int{300}}}, out: []operand{f32(2, 300)}, attrs: attr.Map{eltwise.AttrProg: attr.Strs("max %0 %1")}},
 		{in: []operand{{dt: dtype.F16, dims: []int{300}}, f32(2, 1)}, out: []operand{{dt: dtype.F16, dims: []int{2, 300}}}, attrs: attr.Map{eltwise.AttrProg: attr.Strs("max %0 %1")}}},
-	reduce.OpF32:     {{in: []operand{f32(3, 4, 5), i64(-1, 0)}, out: []operand{f32(1, 4, 1)}, attrs: attr.Map{"kind": attr.Str("sum"), "keepdims": attr.Int(1)}}},
-	softmax.OpF32:    {{in: []operand{f32(3, 4, 5)}, out: []operand{f32(3, 4, 5)}, attrs: attr.Map{"axis": attr.Int(1)}}},
+	reduce.OpF32: {{in: []operand{f32(3, 4, 5), i64(-1, 0)}, out: []operand{f32(1, 4, 1)}, attrs: attr.Map{"kind": attr.Str("sum"), "keepdims": attr.Int(1)}},
+		{in: []operand{f32(3, 4, 50), i64(1)}, out: []operand{f32(3, 50)}, attrs: attr.Map{"kind": attr.Str("l2"), "keepdims": attr.Int(0)}}},
+	softmax.OpF32: {{in: []operand{f32(3, 4, 5)}, out: []operand{f32(3, 4, 5)}, attrs: attr.Map{"axis": attr.Int(1)}},
+		{in: []operand{f32(3, 4, 50)}, out: []operand{f32(3, 4, 50)}, attrs: attr.Map{"axis": attr.Int(1)}}, {in: []operand{f32(70, 3)}, out: []operand{f32(70, 3)}}},
+	norm.OpLayer:     {{in: []operand{f32(3, 4, 5), f32(5), f32(5)}, out: []operand{f32(3, 4, 5)}}, {in: []operand{f32(3, 40), f32(3, 40)}, out: []operand{f32(3, 40)}, attrs: attr.Map{"axis": attr.Int(0)}}},
 	pooling.OpMax:    {{in: []operand{f32(1, 2, 6, 7)}, out: []operand{f32(1, 2, 3, 4)}, attrs: attr.Map{"kernel_shape": attr.Ints(2, 2), "strides": attr.Ints(2, 2), "pads": attr.Ints(0, 0, 1, 1), "ceil_mode": attr.Int(0), "dilations": attr.Ints(1, 1)}}},
 	pooling.OpAvg:    {{in: []operand{f32(1, 2, 6, 7)}, out: []operand{f32(1, 2, 3, 4)}, attrs: attr.Map{"kernel_shape": attr.Ints(2, 2), "strides": attr.Ints(2, 2), "pads": attr.Ints(0, 0, 1, 1), "count_include_pad": attr.Int(1)}}},
 	pooling.OpGlobal: {{in: []operand{f32(2, 3, 4, 5)}, out: []operand{f32(2, 3, 1, 1)}}},
