@@ -52,7 +52,9 @@ build:
 ` + "```" + `
 
 ` + "`mlc doctor`" + ` lists what is set and where, and so does ` + "`-v`" + ` for the command that runs. What no command has is
-an error that names the line.
+an error that names the line. What a command refuses beside something else where it is typed, a target for an
+artifact that is compiled already, has no effect as a setting: settings are for many commands. In the environment
+a flag has one value.
 
 ` + "`MLC_CPU`" + ` is no flag: it caps the CPU features that kernels are chosen from, and what ` + "`--target native`" + ` means:
 generic, avx2, avx512, avx512vnni on amd64; generic, neon, dotprod, i8mm on arm64. Programs that embed ` + "`runtime`" + ` obey
