@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/mlc-go/mlc/ir"
+	"github.com/mlc-go/mlc/ir/diag"
+	"github.com/mlc-go/mlc/ir/eval"
 	"github.com/mlc-go/mlc/ir/irtest"
 	"github.com/mlc-go/mlc/ir/op"
 	"github.com/mlc-go/mlc/ir/text"
@@ -39,6 +41,9 @@ func checkPipeline(t *testing.T, ops *ir.OpSet, seed uint64, size, level int) {
 		}
 		o.Ops, o.Options = ops, rewrite.Options{Level: level, Seed: seed}
 		if _, err := passes.Run(context.Background(), n, o); err != nil {
+			if k == 0 && diag.KindOf(err) == diag.Shape && fails(m, seed) {
+				return // what no run can do may be refused before
+			}
 			t.Fatalf("seed %d size %d run %d: %v\n%s", seed, size, k, err, src)
 		}
 		got := text.String(n)
@@ -55,6 +60,16 @@ func checkPipeline(t *testing.T, ops *ir.OpSet, seed uint64, size, level int) {
 	if text.String(m) != src {
 		t.Fatal("the pipeline changed what it was cloned from")
 	}
+}
+
+// fails says whether a run of m as it is ends with an error, too: extents that
+// only constants in it decide may contradict others.
+func fails(m *ir.Module, seed uint64) bool {
+	in, err := irtest.Inputs(m, map[string]int64{"N": 2}, seed)
+	if err == nil {
+		_, err = eval.Run(context.Background(), m, in)
+	}
+	return err != nil
 }
 
 func TestRandomModules(t *testing.T) {

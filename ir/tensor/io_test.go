@@ -285,6 +285,27 @@ func TestRandom(t *testing.T) {
 	}
 }
 
+// TestNPYEmptyStrings: a file of a hundred bytes asks for memory without end.
+func TestNPYEmptyStrings(t *testing.T) {
+	file := func(shape string) *bytes.Reader {
+		h := "{'descr': '|S0', 'fortran_order': False, 'shape': (" + shape + "), }"
+		return bytes.NewReader(append([]byte("\x93NUMPY\x01\x00"+string([]byte{byte(len(h)), 0})), h...))
+	}
+	for _, limit := range []int64{0, 1 << 30} {
+		if x, err := tensor.ReadNPY(file("3,"), limit); err != nil || x.Len() != 3 || x.Strings()[0] != "" {
+			t.Errorf("limit %d: three empty strings: %v", limit, err)
+		}
+		for _, shape := range []string{"1000000000000,", "1000000, 1000000", "9223372036854775807,"} {
+			if _, err := tensor.ReadNPY(file(shape), limit); err == nil {
+				t.Errorf("limit %d: %s empty strings: no error", limit, shape)
+			}
+		}
+	}
+	if _, err := tensor.ReadNPY(file("1000,"), 15999); err == nil || !strings.Contains(err.Error(), "16000 bytes of elements, want at most 15999") {
+		t.Errorf("strings beyond the limit: %v", err)
+	}
+}
+
 func FuzzNPY(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.npy")
 	for _, name := range files {

@@ -36,9 +36,15 @@ type npyHeader struct {
 	dims    []int
 }
 
+const (
+	stringBytes = 16      // of a string beside its text
+	maxEmpty    = 1 << 20 // strings that no byte of a file stands for
+)
+
 // ReadNPY reads one array of a .npy file (format 1, 2 or 3): numbers, bool,
 // complex and strings of either byte order, converted to ours; Fortran order
-// is transposed to ours. It allocates no more than limit bytes for elements
+// is transposed to ours. It allocates no more than limit bytes for elements, strings
+// with 16 each
 // (0: no limit), and none before as many have arrived; what follows the array
 // is left unread.
 func ReadNPY(r io.Reader, limit int64) (Tensor, error) {
@@ -51,8 +57,17 @@ func ReadNPY(r io.Reader, limit int64) (Tensor, error) {
 		return Tensor{}, fmt.Errorf("npy: shape %v is too large", h.dims)
 	}
 	size := int64(n) * int64(h.width)
-	if limit > 0 && size > limit {
-		return Tensor{}, fmt.Errorf("npy: have %d bytes of elements, want at most %d", size, limit)
+	takes := size // in memory
+	if h.dt == dtype.String {
+		if h.width == 0 && n > maxEmpty {
+			return Tensor{}, fmt.Errorf("npy: have %d strings of no bytes, want at most %d", n, maxEmpty)
+		}
+		if takes += stringBytes * int64(n); takes < size {
+			return Tensor{}, fmt.Errorf("npy: shape %v is too large", h.dims)
+		}
+	}
+	if limit > 0 && takes > limit {
+		return Tensor{}, fmt.Errorf("npy: have %d bytes of elements, want at most %d", takes, limit)
 	}
 	var b bytes.Buffer
 	if got, err := io.CopyN(&b, r, size); err != nil {

@@ -39,6 +39,9 @@ func ReadNPZ(r io.ReaderAt, size, limit int64) ([]Named, error) {
 			return nil, fmt.Errorf("npz: %s: %w", f.Name, err)
 		}
 		left -= int64(len(t.b))
+		for _, x := range t.strs {
+			left -= int64(len(x)) + stringBytes
+		}
 		out = append(out, Named{name, t})
 	}
 	return out, nil
