@@ -248,7 +248,7 @@ def exported(mlc, path, name, edges, feed, ours, step, d):
 
 
 def main():
-    p = argparse.ArgumentParser(usage=__doc__)
+    p = argparse.ArgumentParser(usage=__doc__.replace("%", "%%"))
     p.add_argument("mlc")
     p.add_argument("data", nargs="?")
     p.add_argument("models", nargs="*")
