@@ -56,8 +56,12 @@ func prepareNorm(c *kernel.Call, f *eltwise.Funcs, r *reduce.Funcs, gradient boo
 	vectors := c.In[1:]
 	if gradient {
 		vectors = c.In[2:]
-		if c.In[1].Tensor.Len() != x.Len() || c.In[1].Tensor.DType() != dtype.F32 {
-			return nil, diag.New(diag.Internal, "gradient of a normalization of %v by %v", c.In[1].Type(), x.Type())
+		dy := &c.In[1].Tensor
+		if dy.DType() != dtype.F32 {
+			return nil, diag.New(diag.Internal, "gradient of a normalization of %v by %v", dy.Type(), x.Type())
+		}
+		if dy.Len() != x.Len() {
+			return nil, &diag.Error{Kind: diag.Shape, Port: "dY of a normalization", Have: dy.Type().String(), Want: x.Type().String()}
 		}
 	}
 	for _, v := range c.Out[1:] {
@@ -85,8 +89,11 @@ func checkNorm(c *kernel.Call, gradient bool) error {
 		return diag.New(diag.Internal, "normalization with %d inputs and %d outputs", len(c.In), len(c.Out))
 	}
 	x, y := &c.In[0].Tensor, &c.Out[0].Tensor
-	if x.DType() != dtype.F32 || y.DType() != dtype.F32 || x.Len() != y.Len() {
+	if x.DType() != dtype.F32 || y.DType() != dtype.F32 {
 		return diag.New(diag.Internal, "normalization of %v to %v", x.Type(), y.Type())
+	}
+	if x.Len() != y.Len() { // of extents that only the run knows
+		return &diag.Error{Kind: diag.Shape, Port: "result of a normalization", Have: y.Type().String(), Want: x.Type().String()}
 	}
 	return nil
 }
