@@ -66,6 +66,9 @@ func convOpenF32(o *op) (bool, error) {
 // convolve makes a convolution with filters of extents size; the operands of
 // its epilogue are those from first on.
 func convolve(o *op, kind filterKind, size []int64, first int) (bool, error) {
+	if o.empty() {
+		return false, nil
+	}
 	e, err := o.ending(first, 1, 1)
 	if e == nil {
 		return false, err
@@ -192,7 +195,7 @@ func (k *kern) patches(p ptx.Ptr, pixels ptx.U32, c convolution, transposed bool
 
 // dwconvF32 is a depthwise convolution, a thread an element of the output.
 func dwconvF32(o *op) (bool, error) {
-	if o.packed(0).Format != dwconv.FormatPlain || o.given(1) && o.input(1).DType != dtype.F32 {
+	if o.empty() || o.packed(0).Format != dwconv.FormatPlain || o.given(1) && o.input(1).DType != dtype.F32 {
 		return false, nil
 	}
 	e, err := o.ending(2, 1, 1)
