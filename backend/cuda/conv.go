@@ -63,10 +63,17 @@ func convOpenF32(o *op) (bool, error) {
 	return convolve(o, filtersOpen, size, 2)
 }
 
+// noMap says whether the maps of the result are known to have no pixel; kernels
+// divide by their extents.
+func (o *op) noMap() bool {
+	d := o.output(0).Dims
+	return len(d) > 2 && shape.Prod(d[2:]).Is(0)
+}
+
 // convolve makes a convolution with filters of extents size; the operands of
 // its epilogue are those from first on.
 func convolve(o *op, kind filterKind, size []int64, first int) (bool, error) {
-	if o.empty() {
+	if o.noMap() {
 		return false, nil
 	}
 	e, err := o.ending(first, 1, 1)
@@ -195,7 +202,7 @@ func (k *kern) patches(p ptx.Ptr, pixels ptx.U32, c convolution, transposed bool
 
 // dwconvF32 is a depthwise convolution, a thread an element of the output.
 func dwconvF32(o *op) (bool, error) {
-	if o.empty() || o.packed(0).Format != dwconv.FormatPlain || o.given(1) && o.input(1).DType != dtype.F32 {
+	if o.noMap() || o.packed(0).Format != dwconv.FormatPlain || o.given(1) && o.input(1).DType != dtype.F32 {
 		return false, nil
 	}
 	e, err := o.ending(2, 1, 1)
