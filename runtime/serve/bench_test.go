@@ -80,7 +80,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// benchServers answer for one net in four ways, each a floor of the next.
+// benchServers answer for one net in several ways, each a floor of the next.
 type benchServers struct {
 	s    *runtime.Session
 	x    tensor.Tensor
@@ -115,19 +115,24 @@ func newBenchServers(b *testing.B) *benchServers {
 	}
 	f := &benchServers{s: session(), x: x, urls: map[string]string{"tcp": listen(b, session())}}
 
-	// net/http alone around the same run, no protocol.
-	own := session()
-	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			b.Error(err)
-		}
-		if err := own.Run(r.Context()); err != nil {
-			b.Error(err)
-		}
-		w.Write(make([]byte, 40)) // of ten classes
-	}))
-	b.Cleanup(bare.Close)
-	f.urls["bare"] = bare.URL
+	// net/http alone around the same run, no protocol; and with as much work as the
+	// protocol is, in its two forms, done by a loop.
+	for name, work := range map[string]time.Duration{"bare": 0, "bare9": 9 * time.Microsecond, "bare28": 28 * time.Microsecond} {
+		own := session()
+		bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				b.Error(err)
+			}
+			for t := time.Now(); time.Since(t) < work; {
+			}
+			if err := own.Run(r.Context()); err != nil {
+				b.Error(err)
+			}
+			w.Write(make([]byte, 40)) // of ten classes
+		}))
+		b.Cleanup(bare.Close)
+		f.urls[name] = bare.URL
+	}
 
 	_, h := server(b, serve.Options{}, map[string][]byte{"m": art})
 	f.urls["infer"] = h.URL
@@ -176,7 +181,9 @@ func listen(b *testing.B, s *runtime.Session) string {
 func (f *benchServers) sub(b *testing.B, prefix string, urls map[string]string) {
 	x := f.x.Bytes()
 	b.Run(prefix+"tcp", func(b *testing.B) { overhead(b, f.s, urls["tcp"], "infer", x, 0) })
-	b.Run(prefix+"bare", func(b *testing.B) { overhead(b, f.s, urls["bare"], "infer", x, 0) })
+	for _, name := range []string{"bare", "bare9", "bare28"} {
+		b.Run(prefix+name, func(b *testing.B) { overhead(b, f.s, urls[name], "infer", x, 0) })
+	}
 	head := `{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,28,28],"parameters":{"binary_data_size":3136}}],"parameters":{"binary_data_output":true}}`
 	b.Run(prefix+"binary", func(b *testing.B) {
 		overhead(b, f.s, urls["infer"], "infer", append([]byte(head), x...), len(head))
