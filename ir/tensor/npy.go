@@ -43,10 +43,9 @@ const (
 
 // ReadNPY reads one array of a .npy file (format 1, 2 or 3): numbers, bool,
 // complex and strings of either byte order, converted to ours; Fortran order
-// is transposed to ours. It allocates no more than limit bytes for elements, strings
-// with 16 each
-// (0: no limit), and none before as many have arrived; what follows the array
-// is left unread.
+// is transposed to ours. It allocates no more than limit bytes for elements
+// (0: no limit), 16 of each string besides its text counted, and none before as
+// many have arrived; what follows the array is left unread.
 func ReadNPY(r io.Reader, limit int64) (Tensor, error) {
 	h, err := readNPYHeader(r)
 	if err != nil {

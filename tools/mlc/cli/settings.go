@@ -49,10 +49,14 @@ func (s setting) String() string {
 // settings lists what is set, that which goes first, first.
 func settings(root *cobra.Command) ([]setting, error) {
 	list := envSettings(root, os.LookupEnv)
-	f, err := os.Open(settingsFile)
+	st, err := os.Stat(settingsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return list, nil
 	}
+	if err == nil && !st.Mode().IsRegular() { // reading a pipe may never end
+		return list, usage("%s: want a regular file", settingsFile)
+	}
+	f, err := os.Open(settingsFile)
 	if err != nil {
 		return list, diag.In(settingsFile, diag.Usage, err)
 	}

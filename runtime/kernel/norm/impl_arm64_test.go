@@ -1,5 +1,0 @@
-package norm
-
-import "github.com/mlc-go/mlc/runtime/kernel"
-
-var fast = []*kernel.Desc{&Layer_neon}
