@@ -107,7 +107,7 @@ func prepare(f *funcs, mean bool, c *kernel.Call) (any, error) {
 	s.total = w.planes * w.out[0]
 	s.whole = (w.ax[1].In + vector - 1) &^ (vector - 1)
 	s.stride = max(w.width(), w.ax[1].Pad+s.whole)
-	if st := w.ax[1].Stride; st <= most && w.out[1] >= few {
+	if st := w.ax[1].Stride; st <= most && w.out[1] >= few && s.stride/st <= wide*w.out[1] {
 		s.phases = st
 		s.stride = (s.stride + st - 1) / st * st
 		s.slack = (w.ax[1].Span() - 1) / st
@@ -129,6 +129,7 @@ func prepare(f *funcs, mean bool, c *kernel.Call) (any, error) {
 const (
 	most   = 4 // phases
 	few    = 4 // results a row that are worth vectors
+	wide   = 4 // columns that are swept for each result: more where windows are long and results few
 	vector = 8 // elements; the rest of a row that is none of them costs as much as several
 )
 
